@@ -1,0 +1,195 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sqlx::{
+    Postgres,
+    error::BoxDynError,
+    postgres::{PgTypeInfo, PgValueRef},
+};
+use thiserror::Error;
+use unicode_normalization::UnicodeNormalization;
+
+/// An email address as its owner typed it, and the one key under which it is compared.
+///
+/// Valid is what HTML's `<input type=email>` takes (a dotless domain too, so `a@b` is the
+/// shortest), and beside it letters of any script in both halves (RFC 6531). How long a *chosen*
+/// address may be is the form's to check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EmailAddress {
+    typed: String,
+    key: String,
+}
+
+/// What was typed is no email address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not an email address")]
+pub struct NotAnEmailAddress;
+
+/// RFC 5321, section 4.5.3.1: 64 octets before the at sign, 254 that fit into a path.
+const LOCAL_PART_OCTETS: usize = 64;
+const ADDRESS_OCTETS: usize = 254;
+
+impl EmailAddress {
+    /// Parses what was typed; spaces at either end are dropped, as browsers do.
+    ///
+    /// # Errors
+    /// Where it is not an address that mail could be sent to.
+    pub fn parse(typed: &str) -> Result<Self, NotAnEmailAddress> {
+        let typed: String = typed.trim().nfc().collect();
+        let (local, domain) = typed.rsplit_once('@').ok_or(NotAnEmailAddress)?;
+        let domain = ascii_domain(domain).ok_or(NotAnEmailAddress)?;
+        let key = format!("{}@{domain}", local.to_ascii_lowercase());
+        if !is_local_part(local) || typed.len().max(key.len()) > ADDRESS_OCTETS {
+            return Err(NotAnEmailAddress);
+        }
+        Ok(Self { typed, key })
+    }
+
+    /// The address as it was typed, in NFC: what letters go to and pages show.
+    pub fn as_str(&self) -> &str {
+        &self.typed
+    }
+
+    /// What two addresses are compared by: NFC, ASCII letters folded, the domain in its ASCII form.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The part after the at sign, as it was typed.
+    pub fn domain(&self) -> &str {
+        self.typed.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
+    /// How many characters (Unicode code points) it has.
+    pub fn characters(&self) -> usize {
+        self.typed.chars().count()
+    }
+}
+
+/// HTML's characters before the at sign, and any letter or digit beyond ASCII.
+fn is_local_part(local: &str) -> bool {
+    let allowed = |c: char| {
+        c.is_ascii_alphanumeric()
+            || ".!#$%&'*+/=?^_`{|}~-".contains(c)
+            || (!c.is_ascii() && (c.is_alphanumeric() || is_combining(c)))
+    };
+    // A dot at an end or a pair of them needs quotes (RFC 5321, section 4.1.2), and mail servers
+    // refuse it without.
+    (1..=LOCAL_PART_OCTETS).contains(&local.len())
+        && local.chars().all(allowed)
+        && local.split('.').all(|atom| !atom.is_empty())
+}
+
+fn is_combining(c: char) -> bool {
+    unicode_normalization::char::is_combining_mark(c)
+}
+
+/// The domain in its ASCII form (UTS 46), its labels as DNS takes them.
+fn ascii_domain(domain: &str) -> Option<String> {
+    let ascii = idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::STD3).ok()?;
+    let is_label =
+        |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
+    ascii.split('.').all(is_label).then(|| ascii.into_owned())
+}
+
+impl TryFrom<String> for EmailAddress {
+    type Error = NotAnEmailAddress;
+
+    fn try_from(text: String) -> Result<Self, NotAnEmailAddress> {
+        Self::parse(&text)
+    }
+}
+
+impl From<EmailAddress> for String {
+    fn from(email: EmailAddress) -> Self {
+        email.typed
+    }
+}
+
+impl sqlx::Type<Postgres> for EmailAddress {
+    fn type_info() -> PgTypeInfo {
+        <str as sqlx::Type<Postgres>>::type_info()
+    }
+}
+
+impl<'r> sqlx::Decode<'r, Postgres> for EmailAddress {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        Ok(Self::parse(<&str as sqlx::Decode<Postgres>>::decode(value)?)?)
+    }
+}
+
+impl fmt::Display for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.typed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(typed: &str) -> String {
+        EmailAddress::parse(typed).expect(typed).key().to_owned()
+    }
+
+    #[test]
+    fn the_shortest_address_is_valid_and_tags_are_kept() {
+        assert_eq!(key("a@b"), "a@b");
+        assert_eq!(key(" Ann+News@Example.COM "), "ann+news@example.com");
+    }
+
+    #[test]
+    fn one_domain_in_two_spellings_is_one_address() {
+        assert_eq!(key("a@Bücher.example"), key("a@xn--bcher-kva.example"));
+        assert_eq!(key("a@bu\u{308}cher.example"), key("a@bücher.example"));
+    }
+
+    #[test]
+    fn letters_of_any_script_are_welcome() {
+        assert_eq!(key("почта@пример.рф"), "почта@xn--e1afmkfd.xn--p1ai");
+    }
+
+    #[test]
+    fn what_mail_cannot_be_sent_to_is_refused() {
+        for bad in [
+            "",
+            "a",
+            "@",
+            "a@",
+            "@b",
+            "a b@c",
+            "a@b c",
+            "a@-b",
+            "a@b-",
+            "a@b..c",
+            "a..b@c",
+            ".a@b",
+            "a.@b",
+            "a@b@c ",
+            "a\u{0}@b",
+            "a@b\r\nBcc: c@d",
+            "<a@b>",
+            "a@[127.0.0.1]",
+            "a@b_c",
+            "\u{202e}a@b",
+            "a,b@c",
+        ] {
+            assert_eq!(EmailAddress::parse(bad), Err(NotAnEmailAddress), "{bad:?}");
+        }
+        let long_local = format!("{}@b", "a".repeat(65));
+        let long_domain = format!("a@{}", ["b".repeat(63).as_str(); 4].join("."));
+        for bad in [long_local, long_domain] {
+            assert!(EmailAddress::parse(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn whatever_we_take_the_mail_library_takes() {
+        for address in ["a@b", "ann+news@example.com", "почта@пример.рф", "o'neil!#$%&*/=?^_`{|}~-@x.y"]
+        {
+            let typed = EmailAddress::parse(address).unwrap();
+            typed.as_str().parse::<lettre::Address>().expect(address);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Plain values, parsed once at the edge: inside there is only an [`EmailAddress`], never a
+//! `String` that might be one. Nothing here touches the world.
+
+mod account_type;
+mod email_address;
+mod ids;
+mod own_path;
+mod password;
+mod password_hash;
+mod region_id;
+mod token;
+
+pub use account_type::AccountType;
+pub use email_address::{EmailAddress, NotAnEmailAddress};
+pub use ids::{AccountId, CaptchaId, DeviceId, FormId, LetterId, RegistrationId, UserId};
+pub use own_path::OwnPath;
+pub use password::Password;
+pub use password_hash::PasswordHash;
+pub use region_id::RegionId;
+pub use token::{Token, TokenHash};
