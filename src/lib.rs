@@ -21,6 +21,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod domain;
+pub mod platform;
 
 #[cfg(test)]
 extern crate self as vestibule;

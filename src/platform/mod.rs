@@ -1,0 +1,6 @@
+//! The world outside: settings, time, the database, hashing, logs.
+
+/// The one source of time.
+pub mod clock;
+pub mod config;
+pub mod telemetry;

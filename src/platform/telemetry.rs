@@ -1,0 +1,102 @@
+//! What an operator sees: logs by `tracing`, numbers for Prometheus.
+//!
+//! Never logged: passwords, tokens, captcha answers, cookies, request bodies, query strings.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64},
+};
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use tracing_subscriber::EnvFilter;
+
+use super::config::LogConfig;
+
+/// Starts logging to standard error.
+///
+/// # Errors
+/// Where the filter cannot be read.
+pub fn start_logging(config: &LogConfig) -> anyhow::Result<()> {
+    // tower-sessions opens several spans for every request, and none of them tells us anything.
+    let filter = format!("tower_sessions=warn,tower_sessions_core=warn,{}", config.filter);
+    let filter = EnvFilter::try_new(filter)?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if config.json {
+        logs.json().flatten_event(true).init();
+    } else {
+        logs.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+    }
+    Ok(())
+}
+
+/// The numbers, shared by all who count; [`Metrics::encode`] writes them down.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    /// Requests that were answered.
+    pub requests: Family<RequestLabels, Counter>,
+    /// Hashes that wait for a thread.
+    pub hash_queue: Gauge<i64, AtomicI64>,
+    /// CPU time that hashing took, in seconds, as the hash threads count it for themselves.
+    pub hash_cpu_seconds: Counter<f64, AtomicU64>,
+    /// Captchas that were answered wrong.
+    pub captcha_failures: Counter,
+    /// Times that a budget said no.
+    pub budget_hits: Family<BudgetLabels, Counter>,
+}
+
+/// What a request is counted by: never by anything that a stranger may choose.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// The route's pattern.
+    pub route: String,
+    /// The status code.
+    pub status: u16,
+}
+
+/// Which budget it was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BudgetLabels {
+    /// Its name in `accounts::budgets`.
+    pub budget: &'static str,
+}
+
+impl Metrics {
+    /// All numbers, at nought.
+    #[allow(clippy::new_without_default, reason = "they are made once, on purpose")]
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("vestibule");
+        let requests = Family::default();
+        registry.register("requests", "Requests that were answered", requests.clone());
+        let hash_queue = Gauge::default();
+        registry.register("hash_queue", "Hashes that wait for a thread", hash_queue.clone());
+        let hash_cpu_seconds = Counter::default();
+        registry.register("hash_cpu_seconds", "CPU time of the hash threads", hash_cpu_seconds.clone());
+        let captcha_failures = Counter::default();
+        registry.register("captcha_failures", "Wrong captcha answers", captcha_failures.clone());
+        let budget_hits = Family::default();
+        registry.register("budget_hits", "Times that a budget said no", budget_hits.clone());
+        Self {
+            registry: Arc::new(registry),
+            requests,
+            hash_queue,
+            hash_cpu_seconds,
+            captcha_failures,
+            budget_hits,
+        }
+    }
+
+    /// The numbers as Prometheus reads them (OpenMetrics 1.0 text).
+    ///
+    /// # Errors
+    /// Never in practice: writing to a string does not fail.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
