@@ -3,4 +3,5 @@
 /// The one source of time.
 pub mod clock;
 pub mod config;
+pub mod password_hasher;
 pub mod telemetry;
