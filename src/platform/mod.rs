@@ -3,5 +3,6 @@
 /// The one source of time.
 pub mod clock;
 pub mod config;
+pub mod embedded_postgres;
 pub mod password_hasher;
 pub mod telemetry;
