@@ -3,6 +3,7 @@
 /// The one source of time.
 pub mod clock;
 pub mod config;
+pub mod database;
 pub mod embedded_postgres;
 pub mod password_hasher;
 pub mod telemetry;

@@ -1,0 +1,232 @@
+//! PostgreSQL: which one, its pool, its migrations, and what its errors mean.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use sqlx::{
+    ConnectOptions, Connection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::{
+    config::Config,
+    embedded_postgres::{EmbeddedOptions, EmbeddedPostgres, OLDEST_VERSION},
+};
+
+/// Connections of one instance for its pages. Statements are short and no connection is held over
+/// a hash, so a few for each core keep PostgreSQL busy, and several instances fit into the 100 that
+/// it takes by default.
+const FOR_PAGES: u32 = 16;
+
+/// How long a request waits for a connection, and so how long a page takes to say that the
+/// database is gone.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
+
+/// A connection that lay idle for longer is tested before it is used. Testing each time would cost
+/// every page a round trip.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+/// What no statement of ours ever needs, so that one that hangs does not hold its locks for ever;
+/// and since all of them go by a key, one plan serves every value: to plan again costs more than to
+/// run.
+const SESSION_SETTINGS: [(&str, &str); 3] = [
+    ("statement_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("plan_cache_mode", "force_generic_plan"),
+];
+
+/// The server that holds our database. An embedded one stops when this is dropped.
+#[derive(Debug)]
+pub struct DatabaseServer {
+    connect_options: PgConnectOptions,
+    _embedded: Option<EmbeddedPostgres>,
+}
+
+impl DatabaseServer {
+    /// The server that `DATABASE_URL` names; without it the embedded one, which is started. Blocks:
+    /// call it outside the async runtime.
+    ///
+    /// # Errors
+    /// Where the URL is none, or the embedded server does not start.
+    pub fn start(config: &Config) -> anyhow::Result<Self> {
+        let Some(url) = &config.database_url else {
+            let options = EmbeddedOptions { data_dir: config.data_dir.clone(), throw_away: false };
+            let embedded = EmbeddedPostgres::start(&options)?;
+            return Ok(Self { connect_options: embedded.connect_options(), _embedded: Some(embedded) });
+        };
+        let connect_options = url.0.parse().context("VESTIBULE_DATABASE_URL names no PostgreSQL database")?;
+        Ok(Self { connect_options, _embedded: None })
+    }
+
+    /// How to connect to our database on it.
+    pub fn connect_options(&self) -> PgConnectOptions {
+        self.connect_options.clone()
+    }
+}
+
+/// A pool of connections, the first of which is open; `beside_pages` of them are for what goes on
+/// beside the pages.
+///
+/// # Errors
+/// When the database cannot be reached, or is too old.
+pub async fn connect(options: PgConnectOptions, beside_pages: u32) -> anyhow::Result<PgPool> {
+    let pool = PgPoolOptions::new()
+        .max_connections(FOR_PAGES + beside_pages)
+        .acquire_timeout(ACQUIRE_LIMIT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_with(options.application_name("vestibule").options(SESSION_SETTINGS))
+        .await
+        .context("cannot reach the database")?;
+    let version = pool.acquire().await?.server_version_num().unwrap_or_default() / 10_000;
+    if version < OLDEST_VERSION {
+        bail!("the database is a PostgreSQL {version}: {OLDEST_VERSION} or newer is needed");
+    }
+    Ok(pool)
+}
+
+/// Brings the tables up to date. Instances that start at once take turns.
+///
+/// # Errors
+/// When a migration fails, or the database has seen one that this version does not know.
+pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
+    // A migration, and the wait for another instance's, may take as long as it takes.
+    let patient = (*pool.connect_options()).clone().options([("statement_timeout", "0")]);
+    let mut connection = patient.connect().await?;
+    sqlx::migrate!().run(&mut connection).await.context("cannot migrate the database")?;
+    connection.close().await?;
+    Ok(())
+}
+
+/// Whether an error means that the database cannot serve us now, which is nobody's mistake and
+/// passes: a page answers 503. Any other is a fault of ours.
+pub fn is_gone(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // PostgreSQL, Appendix A: connection exception, insufficient resources, operator
+        // intervention, and a primary that has become a standby.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            ["08", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "25006"
+        }),
+        _ => false,
+    }
+}
+
+/// Whether a statement was refused by this constraint.
+pub fn violates(error: &sqlx::Error, constraint: &str) -> bool {
+    error.as_database_error().and_then(|error| error.constraint()) == Some(constraint)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+
+    use super::{super::embedded_postgres::tests::Scratch, *};
+
+    async fn server(scratch: &Scratch) -> EmbeddedPostgres {
+        let options = scratch.options();
+        tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options)).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_new_database_is_migrated_and_then_left_alone() {
+        let scratch = Scratch::new();
+        let server = server(&scratch).await;
+        let pool = connect(server.connect_options(), 0).await.unwrap();
+        let (one, two) = tokio::join!(migrate(&pool), migrate(&pool));
+        one.and(two).unwrap();
+        migrate(&pool).await.unwrap();
+        let limit: String = sqlx::query_scalar("show statement_timeout").fetch_one(&pool).await.unwrap();
+        assert_eq!(limit, "10s");
+
+        let insert = "insert into devices (id, token_hash, created_at, last_seen_at)
+                      values (gen_random_uuid(), 'a', '2026-01-01', '2026-01-01')";
+        sqlx::query(insert).execute(&pool).await.unwrap();
+        let twice = sqlx::query(insert).execute(&pool).await.unwrap_err();
+        assert!(violates(&twice, "devices_token_hash") && !violates(&twice, "devices_pkey"));
+        assert!(!is_gone(&twice));
+    }
+
+    /// One row in each table that the first migration makes.
+    const ROWS: &str = "
+        insert into users values ('a0000000-0000-0000-0000-000000000000', 'Ann@b', 'ann@b', 'x', '2026-01-01', null);
+        insert into accounts values ('b0000000-0000-0000-0000-000000000000',
+            'a0000000-0000-0000-0000-000000000000', 'artist', 'DE-BY', null, null, '2026-01-01');
+        insert into devices values ('c0000000-0000-0000-0000-000000000000', 'd', '2026-01-01', '2026-01-01');
+        insert into known_devices values ('a0000000-0000-0000-0000-000000000000',
+            'c0000000-0000-0000-0000-000000000000', '2026-01-01');
+        insert into sessions values ('s', 'a0000000-0000-0000-0000-000000000000',
+            'b0000000-0000-0000-0000-000000000000', true, '2026-01-01', '2026-01-01', '2026-01-31', '192.0.2.1', '');
+        insert into registrations values ('e0000000-0000-0000-0000-000000000000', 'bob@b', 'x', 'DE-BY', 'artist',
+            'c0000000-0000-0000-0000-000000000000', '2026-01-01T00:00Z', null, null, null);
+        insert into confirmation_tokens values ('t', 'e0000000-0000-0000-0000-000000000000');
+        insert into accepted_forms values ('f0000000-0000-0000-0000-000000000000', '/', '2026-01-01');
+        insert into budget_events values ('client_failures', 'c', '2026-01-01')";
+
+    #[tokio::test]
+    async fn what_is_in_the_tables_outlives_the_migrations_that_follow() {
+        let scratch = Scratch::new();
+        let server = server(&scratch).await;
+        let pool = connect(server.connect_options(), 0).await.unwrap();
+        sqlx::migrate!().run_to(1, &pool).await.unwrap();
+        sqlx::raw_sql(ROWS).execute(&pool).await.unwrap();
+        migrate(&pool).await.unwrap();
+        let tables = ROWS.split("insert into ").skip(1).map(|row| row.split(' ').next().unwrap());
+        for table in tables {
+            let count = AssertSqlSafe(format!("select count(*) from {table}"));
+            assert_eq!(sqlx::query_scalar::<_, i64>(count).fetch_one(&pool).await.unwrap(), 1, "{table}");
+        }
+
+        let runs_out = async || {
+            let day = "select to_char(runs_out_at at time zone 'UTC', 'DD HH24:MI') from live_registrations";
+            sqlx::query_scalar::<_, Option<String>>(day).fetch_one(&pool).await.unwrap()
+        };
+        assert_eq!(runs_out().await.as_deref(), Some("08 00:00"), "without a letter");
+        let letter =
+            "insert into letters (id, kind, recipient, about, priority, created_at, due_at, settled_at)
+             values (gen_random_uuid(), 'registration', 'bob@b', 'e0000000-0000-0000-0000-000000000000', 1,
+                 '2026-01-01', '2026-01-01', $1::timestamptz)";
+        sqlx::query(letter).bind("2026-01-02T03:00Z").execute(&pool).await.unwrap();
+        sqlx::query(letter).bind("2026-01-01T02:00Z").execute(&pool).await.unwrap();
+        assert_eq!(runs_out().await.as_deref(), Some("09 03:00"), "after the last that was settled");
+        sqlx::query(letter).bind(None::<&str>).execute(&pool).await.unwrap();
+        assert_eq!(runs_out().await, None, "while one is under way");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_gone_is_told_from_a_mistake_and_comes_back() {
+        let scratch = Scratch::new();
+        let server = server(&scratch).await;
+        let pool = connect(server.connect_options(), 0).await.unwrap();
+        let mistake = sqlx::query("select nonsense").execute(&pool).await.unwrap_err();
+        assert!(!is_gone(&mistake));
+
+        scratch.kill_server();
+        // The connection may outlive the server by a moment.
+        while sqlx::query("select 1").execute(&pool).await.is_ok() {}
+        while let Err(error) = sqlx::query("select 1").execute(&pool).await {
+            assert!(is_gone(&error), "{error:?}");
+        }
+        tokio::task::spawn_blocking(move || server.stop()).await.unwrap();
+        let error = sqlx::query("select 1").execute(&pool).await.unwrap_err();
+        assert!(is_gone(&error), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_cannot_be_reached_is_said_without_its_password() {
+        let options: PgConnectOptions = "postgres://me:s3cret@localhost/none?host=/nowhere".parse().unwrap();
+        let words = format!("{:#}", connect(options, 0).await.unwrap_err());
+        assert!(words.contains("cannot reach the database") && !words.contains("s3cret"), "{words}");
+    }
+}
