@@ -26,3 +26,8 @@ pub mod platform;
 #[cfg(test)]
 extern crate self as vestibule;
 
+/// The tests' own PostgreSQL, shared with those of the pages.
+#[cfg(test)]
+#[path = "../tests/web/support/database.rs"]
+#[allow(dead_code, reason = "shared with the tests of the pages")]
+mod test_database;
