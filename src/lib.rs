@@ -22,6 +22,7 @@
 
 pub mod domain;
 pub mod platform;
+pub mod regions;
 
 #[cfg(test)]
 extern crate self as vestibule;
