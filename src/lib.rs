@@ -22,6 +22,7 @@
 
 pub mod captcha;
 pub mod domain;
+pub mod mail;
 pub mod platform;
 pub mod regions;
 

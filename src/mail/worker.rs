@@ -1,0 +1,331 @@
+//! Who takes letters out of the queue and hands them over.
+//!
+//! A worker sleeps until a letter is enqueued on any instance (LISTEN), until the next one falls
+//! due, or for [`TICK`], whichever comes first.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use sqlx::{Acquire, PgConnection, PgPool, postgres::PgListener};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep, timeout, timeout_at},
+};
+
+use super::{
+    letter::{Owed, Registry},
+    message::{Outgoing, Stationery},
+    queue::{self, Claim, Settlement},
+    transport::{Outcome, Transport},
+};
+use crate::platform::{clock::Clock, config::Config};
+
+/// The longest sleep: what a lost notification, or a clock that was set, costs at most.
+const TICK: Duration = Duration::from_secs(20);
+/// The shortest: a row that is due but locked is asked for again after this.
+const BREATH: Duration = Duration::from_millis(100);
+/// How long to leave a database alone that does not answer.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// A letter is tried for this long after its first attempt.
+const TRIED_FOR: time::Duration = time::Duration::hours(24);
+/// Two attempts are never further apart.
+const LONGEST_DELAY: Duration = Duration::from_secs(3600);
+
+/// This instance's workers, from start to stop.
+pub struct Workers {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Workers {
+    /// Starts `MAIL_WORKERS` workers and one that listens for them. Each keeps one of the pool's
+    /// connections, a worker only while letters are due.
+    ///
+    /// # Errors
+    /// When the settings name no way for letters to leave, or its TLS cannot be set up.
+    pub fn start(
+        database: PgPool,
+        clock: Clock,
+        registry: Registry,
+        config: &Config,
+    ) -> anyhow::Result<Self> {
+        let transport = Transport::from_config(config)?;
+        let office = Arc::new(Office {
+            database: database.clone(),
+            clock,
+            registry,
+            stationery: Stationery::from_config(config),
+            lease: config.mail.lease,
+            retry_first: config.mail.retry_first,
+        });
+        let (stop, stopped) = watch::channel(false);
+        let (ring, bell) = watch::channel(());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(listen(database, ring, stopped.clone()));
+        for _ in 0..config.mail.workers {
+            let worker = Worker {
+                office: Arc::clone(&office),
+                transport: transport.clone(),
+                bell: bell.clone(),
+                stopped: stopped.clone(),
+                database_is_gone: false,
+            };
+            tasks.spawn(worker.keep_working());
+        }
+        Ok(Self { stop, tasks })
+    }
+
+    /// Lets every worker finish the letter in its hand, for as long as `within`; what is not
+    /// finished then is taken over when its lease ends.
+    pub async fn finish(mut self, within: Duration) {
+        self.stop.send_replace(true);
+        let all_done = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(within, all_done).await.is_err() {
+            tracing::warn!("stopped before every letter in hand was finished");
+        }
+    }
+}
+
+/// What the workers of an instance share.
+struct Office {
+    database: PgPool,
+    clock: Clock,
+    registry: Registry,
+    stationery: Stationery,
+    lease: Duration,
+    retry_first: Duration,
+}
+
+/// One worker, with a connection of its own to the mail service.
+#[derive(Clone)]
+struct Worker {
+    office: Arc<Office>,
+    transport: Transport,
+    bell: watch::Receiver<()>,
+    stopped: watch::Receiver<bool>,
+    /// So that this is logged once, not every second.
+    database_is_gone: bool,
+}
+
+impl Worker {
+    /// Works until stopped. A letter that panics costs its own attempt, not the worker.
+    async fn keep_working(self) {
+        let mut running = JoinSet::new();
+        running.spawn(self.clone().work());
+        while let Some(ended) = running.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a mail worker failed and starts again");
+                running.spawn(self.clone().work());
+            }
+        }
+    }
+
+    async fn work(mut self) {
+        while !*self.stopped.borrow() {
+            // Marked as heard before looking, so that what is enqueued while looking rings again.
+            self.bell.mark_unchanged();
+            match self.deliver_what_is_due().await {
+                Ok(until_next) => self.sleep(until_next).await,
+                Err(error) => self.leave_database_alone(&error).await,
+            }
+        }
+        self.transport.hang_up().await;
+    }
+
+    /// Delivers until nothing is due, on one of the pool's connections; says for how long nothing
+    /// will be.
+    async fn deliver_what_is_due(&mut self) -> sqlx::Result<Duration> {
+        let office = Arc::clone(&self.office);
+        let mut connection = tokio::select! {
+            connection = office.database.acquire() => connection?,
+            _ = self.stopped.changed() => return Ok(Duration::ZERO),
+        };
+        while !*self.stopped.borrow() {
+            let claim = queue::claim(&mut connection, office.clock.now(), office.lease).await?;
+            self.database_is_gone = false;
+            match claim {
+                Some(claim) => self.deliver(&mut connection, &claim).await,
+                None => return office.until_next_due(&mut connection).await,
+            }
+        }
+        Ok(Duration::ZERO)
+    }
+
+    /// One attempt: written, handed over, settled.
+    async fn deliver(&mut self, connection: &mut PgConnection, claim: &Claim) {
+        let office = Arc::clone(&self.office);
+        let lease_ends = Instant::now() + office.lease;
+        let settlement = if office.has_failed_for_a_day(claim) {
+            Settlement::GivenUp { answer: "no attempt came to an end".to_owned() }
+        } else {
+            self.attempt(connection, claim).await
+        };
+        match timeout_at(lease_ends, office.settle(connection, claim, &settlement)).await {
+            Ok(ours) => log(claim, &settlement, ours),
+            Err(_) => {
+                tracing::error!(letter = %claim.id, "a letter could not be settled, and is tried again");
+            }
+        }
+    }
+
+    async fn attempt(&mut self, connection: &mut PgConnection, claim: &Claim) -> Settlement {
+        let office = Arc::clone(&self.office);
+        // What is left of the lease is for settling.
+        let deadline = Instant::now() + office.lease * 3 / 4;
+        match timeout_at(deadline, office.write(connection, claim)).await {
+            Ok(Ok(Some(outgoing))) => office.judge(claim, self.transport.deliver(&outgoing, deadline).await),
+            Ok(Ok(None)) => Settlement::NoLongerOwed,
+            Ok(Err(error)) => {
+                let (letter, kind, error) = (claim.id, &claim.kind, format!("{error:#}"));
+                tracing::error!(%letter, kind, error, "a letter could not be written");
+                office.put_off(claim, "it could not be written yet".to_owned())
+            }
+            Err(_) => office.put_off(claim, "it could not be written in time".to_owned()),
+        }
+    }
+
+    async fn sleep(&mut self, until_next: Duration) {
+        tokio::select! {
+            _ = self.bell.changed() => {}
+            _ = self.stopped.changed() => {}
+            () = sleep(until_next) => self.transport.rest().await,
+        }
+    }
+
+    async fn leave_database_alone(&mut self, error: &sqlx::Error) {
+        if !self.database_is_gone {
+            tracing::warn!(%error, "letters wait: the database does not answer");
+            self.database_is_gone = true;
+        }
+        let _ = timeout(DATABASE_PAUSE, self.stopped.changed()).await;
+    }
+}
+
+impl Office {
+    /// From [`BREATH`] to [`TICK`].
+    async fn until_next_due(&self, connection: &mut PgConnection) -> sqlx::Result<Duration> {
+        let due = queue::next_due(connection).await?;
+        let wait = due.map(|due| Duration::try_from(due - self.clock.now()).unwrap_or_default());
+        Ok(wait.unwrap_or(TICK).clamp(BREATH, TICK))
+    }
+
+    /// Prepares, commits and composes; `None` where the letter is no longer owed.
+    async fn write(&self, connection: &mut PgConnection, claim: &Claim) -> anyhow::Result<Option<Outgoing>> {
+        // An older instance meets a newer one's letters while both run; the newer writes them.
+        let writer = self.registry.writer(&claim.kind).context("no letter of this kind is known here")?;
+        let now = self.clock.now();
+        let owed = Owed { to: claim.recipient.clone(), about: claim.about, now };
+        let mut tx = connection.begin().await?;
+        let written = writer.write(&owed, &mut tx).await?;
+        tx.commit().await?;
+        written.map(|(to, words)| self.stationery.write(claim.id, to, words, now)).transpose()
+    }
+
+    fn judge(&self, claim: &Claim, outcome: Outcome) -> Settlement {
+        match outcome {
+            Outcome::HandedOver(answer) => Settlement::HandedOver { answer },
+            Outcome::Never(answer) => Settlement::Refused { answer },
+            Outcome::TryLater(answer) | Outcome::Unknown(answer) => self.put_off(claim, answer),
+        }
+    }
+
+    /// A letter that panics, or takes its worker down, comes back whenever its lease ends and never
+    /// gets as far as [`Self::put_off`].
+    fn has_failed_for_a_day(&self, claim: &Claim) -> bool {
+        claim.taken_over && self.clock.now() >= claim.first_attempt_at + TRIED_FOR
+    }
+
+    /// Tries again later, at the latest 24 hours after the first attempt; then gives up.
+    fn put_off(&self, claim: &Claim, answer: String) -> Settlement {
+        let now = self.clock.now();
+        let last_try = claim.first_attempt_at + TRIED_FOR;
+        if now >= last_try {
+            return Settlement::GivenUp { answer };
+        }
+        let until = now + delay(self.retry_first, claim.attempt, rand::random_range(0.8..1.2));
+        Settlement::Delayed { until: until.min(last_try), answer }
+    }
+
+    /// Settles, on another connection where this one has died, since a letter that was handed over
+    /// and is not settled is sent again. `false` where another worker has taken it over.
+    async fn settle(&self, connection: &mut PgConnection, claim: &Claim, settlement: &Settlement) -> bool {
+        let mut settled = queue::settle(connection, claim, settlement, self.clock.now()).await;
+        loop {
+            match settled {
+                Ok(ours) => return ours,
+                Err(error) => tracing::warn!(letter = %claim.id, %error, "a letter could not be settled yet"),
+            }
+            sleep(DATABASE_PAUSE).await;
+            settled = match self.database.acquire().await {
+                Ok(mut connection) => {
+                    queue::settle(&mut connection, claim, settlement, self.clock.now()).await
+                }
+                Err(error) => Err(error),
+            };
+        }
+    }
+}
+
+/// How long attempt number `attempt` (from 1) is followed by nothing: twice as long each time, an
+/// hour at most, times `jitter`, so that letters which failed together do not return together.
+fn delay(first: Duration, attempt: i32, jitter: f64) -> Duration {
+    let doublings = u32::try_from(attempt - 1).unwrap_or_default().min(12);
+    (first * 2u32.pow(doublings)).min(LONGEST_DELAY).mul_f64(jitter)
+}
+
+/// Says what became of a letter, but neither to whom it went nor what the mail service answered,
+/// which often repeats the address.
+fn log(claim: &Claim, settlement: &Settlement, ours: bool) {
+    let outcome = match settlement {
+        Settlement::HandedOver { .. } => "handed over",
+        Settlement::Delayed { .. } => "delayed",
+        Settlement::Refused { .. } => "refused",
+        Settlement::GivenUp { .. } => "given up",
+        Settlement::NoLongerOwed => "no longer owed",
+    };
+    let (letter, kind, attempt) = (claim.id, &claim.kind, claim.attempt);
+    let domain = claim.recipient.domain();
+    if ours {
+        tracing::info!(%letter, kind, domain, attempt, outcome, "letter");
+    } else {
+        tracing::warn!(%letter, kind, domain, attempt, outcome, "letter was taken over meanwhile");
+    }
+}
+
+/// Rings the bell for every letter that is enqueued, on whatever instance.
+async fn listen(database: PgPool, bell: watch::Sender<()>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        tokio::select! {
+            _ = stopped.changed() => {}
+            error = ring(&database, &bell) => {
+                tracing::debug!(?error, "no news of letters");
+                let _ = timeout(DATABASE_PAUSE, stopped.changed()).await;
+            }
+        }
+    }
+}
+
+/// Returns when the database does not answer.
+async fn ring(database: &PgPool, bell: &watch::Sender<()>) -> sqlx::Result<()> {
+    let mut listener = PgListener::connect_with(database).await?;
+    listener.listen(queue::CHANNEL).await?;
+    loop {
+        // After a lost connection too: something may have been said meanwhile.
+        bell.send_replace(());
+        listener.try_recv().await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_delay_doubles_the_last_and_none_is_longer_than_an_hour() {
+        let first = Duration::from_secs(60);
+        let seconds = |attempt| delay(first, attempt, 1.0).as_secs();
+        assert_eq!([1, 2, 3, 7, 50, i32::MAX].map(seconds), [60, 120, 240, 3600, 3600, 3600]);
+        assert_eq!(delay(first, 1, 1.5).as_secs(), 90);
+    }
+}
