@@ -20,6 +20,7 @@
 // Tests may: there a panic is the message.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+pub mod accounts;
 pub mod captcha;
 pub mod domain;
 pub mod mail;

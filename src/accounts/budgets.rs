@@ -1,0 +1,324 @@
+//! How often anybody may try: every budget of the product stands here, in one table, and is counted
+//! in the database, so for all instances together. The same holds for known and unknown addresses.
+//!
+//! A try at a password counts from its beginning to its end as if it had failed, so that no number
+//! of tries at once gets past a limit: those that are under way are known to this instance alone, and
+//! become rows when they fail.
+//!
+//! An event is a row that counts until its window has passed. Its subject is hashed: one short key
+//! for every kind, and the table names nobody.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use ipnet::IpNet;
+use prometheus_client::metrics::{counter::Counter, family::Family};
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    domain::{EmailAddress, RegistrationId, TokenHash},
+    platform::telemetry::{BudgetLabels, Metrics},
+};
+
+/// What is counted, how much of it is allowed, and for how long it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Its name in the table and in the numbers.
+    pub name: &'static str,
+    /// How many events are allowed.
+    pub limit: i64,
+    /// For how long an event counts.
+    pub window: Duration,
+}
+
+/// A client's failed passwords, on any form.
+pub const CLIENT_FAILURES: Budget =
+    Budget { name: "client_failures", limit: 50, window: Duration::minutes(15) };
+/// An address's failed passwords from devices that this user has not logged in on.
+pub const ADDRESS_FAILURES: Budget =
+    Budget { name: "address_failures", limit: 10, window: Duration::minutes(15) };
+/// An address's failures in a row from such devices; a log in that succeeds ends the row. A row
+/// that nobody went on with for a year is over too.
+pub const ADDRESS_FAILURES_IN_A_ROW: Budget =
+    Budget { name: "address_failures_in_a_row", limit: 100, window: Duration::days(365) };
+/// A known device's failed passwords; beyond them it counts as unknown.
+pub const DEVICE_FAILURES: Budget =
+    Budget { name: "device_failures", limit: 10, window: Duration::minutes(15) };
+/// A registration's failed passwords, in browsers that did not make it.
+pub const CONFIRMATION_FAILURES: Budget =
+    Budget { name: "confirmation_failures", limit: 10, window: Duration::minutes(15) };
+/// The letters that registrations send to one recipient; those beyond are held back.
+pub const REGISTRATION_LETTERS: Budget =
+    Budget { name: "registration_letters", limit: 5, window: Duration::hours(24) };
+/// The letters that a stranger at a client can cause, of every kind; beyond them a captcha is wanted.
+pub const CLIENT_LETTERS: Budget = Budget { name: "client_letters", limit: 20, window: Duration::hours(1) };
+
+/// Whom a budget is about, hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subject([u8; 32]);
+
+impl Subject {
+    /// A client's network.
+    pub fn client(network: IpNet) -> Self {
+        Self::of(&[network.to_string().as_bytes()])
+    }
+
+    /// An email address, whether or not anybody has it.
+    pub fn address(email: &EmailAddress) -> Self {
+        Self::of(&[email.key().as_bytes()])
+    }
+
+    /// A device of whoever has this address.
+    pub fn device(email: &EmailAddress, device: TokenHash) -> Self {
+        Self::of(&[device.as_bytes(), email.key().as_bytes()])
+    }
+
+    /// A registration.
+    pub fn registration(id: RegistrationId) -> Self {
+        Self::of(&[id.0.as_bytes()])
+    }
+
+    fn of(parts: &[&[u8]]) -> Self {
+        let digest = parts.iter().fold(Sha256::new(), |digest, part| digest.chain_update(part));
+        Self(digest.finalize().into())
+    }
+}
+
+/// How much of a budget is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// There is some left.
+    Free {
+        /// Whether any of it is used at all.
+        untouched: bool,
+    },
+    /// It is used up.
+    Spent {
+        /// When there is some left again.
+        until: OffsetDateTime,
+    },
+}
+
+impl Usage {
+    /// Whether it is used up.
+    pub fn is_spent(self) -> bool {
+        matches!(self, Self::Spent { .. })
+    }
+
+    /// When there is some left again, where it is used up.
+    pub fn spent_until(self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Free { .. } => None,
+            Self::Spent { until } => Some(until),
+        }
+    }
+}
+
+/// The keeper of the budgets: counts, and says how much is left. Switched off, everything is free.
+#[derive(Clone, Debug)]
+pub struct Budgets {
+    enabled: bool,
+    hits: Family<BudgetLabels, Counter>,
+    under_way: Arc<Mutex<HashMap<(&'static str, Subject), i64>>>,
+}
+
+/// A try that is under way. It counts until this is dropped.
+#[derive(Debug)]
+pub struct Try {
+    budgets: Budgets,
+    counted: Vec<(Budget, Subject)>,
+}
+
+impl Budgets {
+    /// One that counts in `metrics` how often it said no.
+    pub fn new(enabled: bool, metrics: &Metrics) -> Self {
+        Self { enabled, hits: metrics.budget_hits.clone(), under_way: Arc::default() }
+    }
+
+    /// How much is used of each of these budgets, in their order, by one statement.
+    pub async fn usage<const N: usize>(
+        &self,
+        connection: &mut PgConnection,
+        budgets: [(Budget, Subject); N],
+        now: OffsetDateTime,
+    ) -> sqlx::Result<[Usage; N]> {
+        self.count(connection, budgets, [0; N], now).await
+    }
+
+    /// Begins a try that may fail against any of these budgets, and says how much of each the others
+    /// have used, those that are under way among them.
+    pub async fn begin<const N: usize>(
+        &self,
+        connection: &mut PgConnection,
+        budgets: [(Budget, Subject); N],
+        now: OffsetDateTime,
+    ) -> sqlx::Result<(Try, [Usage; N])> {
+        // Before the rows are read: a try that ends in between is counted twice rather than never.
+        let mut others = [0; N];
+        let under_way = Try { budgets: self.clone(), counted: budgets.to_vec() };
+        for (others, (budget, subject)) in others.iter_mut().zip(budgets) {
+            let mut tries = self.tries();
+            let count = tries.entry((budget.name, subject)).or_default();
+            *others = *count;
+            *count += 1;
+        }
+        Ok((under_way, self.count(connection, budgets, others, now).await?))
+    }
+
+    fn tries(&self) -> MutexGuard<'_, HashMap<(&'static str, Subject), i64>> {
+        // A count is whole at any moment.
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How much is used of each of these budgets, beside so many tries that are under way.
+    async fn count<const N: usize>(
+        &self,
+        connection: &mut PgConnection,
+        budgets: [(Budget, Subject); N],
+        under_way: [i64; N],
+        now: OffsetDateTime,
+    ) -> sqlx::Result<[Usage; N]> {
+        let mut usages = [Usage::Free { untouched: true }; N];
+        if !self.enabled {
+            return Ok(usages);
+        }
+        let rows = sqlx::query!(
+            r#"select count(event.until) as "used!", min(event.until) as "until"
+               from unnest($1::text[], $2::bytea[], $3::bigint[])
+                   with ordinality as asked (budget, subject, most, place)
+               -- No more rows than the limit are read, however many there are.
+               left join lateral (
+                   select until from budget_events
+                   where budget_events.budget = asked.budget
+                       and budget_events.subject = asked.subject
+                       and budget_events.until > $4
+                   order by until desc limit asked.most
+               ) as event on true
+               group by asked.place order by asked.place"#,
+            &names(&budgets),
+            &subjects(&budgets),
+            &budgets.map(|(budget, _)| budget.limit) as &[i64],
+            now,
+        )
+        .fetch_all(connection)
+        .await?;
+        for (place, row) in rows.into_iter().enumerate().take(N) {
+            let (budget, under_way) = (budgets[place].0, under_way[place]);
+            usages[place] = match row.until {
+                _ if row.used + under_way < budget.limit => Usage::Free { untouched: row.used == 0 },
+                Some(until) if row.used >= budget.limit => Usage::Spent { until },
+                // As long as it takes when those that are under way fail.
+                _ => Usage::Spent { until: now + budget.window },
+            };
+            if usages[place].is_spent() {
+                self.hits.get_or_create(&BudgetLabels { budget: budget.name }).inc();
+            }
+        }
+        Ok(usages)
+    }
+
+    /// Counts one event against each of these budgets, from `at` on.
+    pub async fn spend(
+        &self,
+        connection: &mut PgConnection,
+        budgets: &[(Budget, Subject)],
+        at: OffsetDateTime,
+    ) -> sqlx::Result<()> {
+        if !self.enabled {
+            return Ok(());
+        }
+        sqlx::query!(
+            "insert into budget_events (budget, subject, until)
+             select budget, subject, until
+             from unnest($1::text[], $2::bytea[], $3::timestamptz[]) as spent (budget, subject, until)",
+            &names(budgets),
+            &subjects(budgets),
+            &ends(budgets, at),
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Counts one event at the time at which the budget allows it, and returns that time: now, or
+    /// when there is some left again. Events of one subject line up one after the other; where as
+    /// many as the limit wait already, this one is not counted and `None` is returned.
+    pub async fn spend_when_free(
+        &self,
+        connection: &mut PgConnection,
+        budget: Budget,
+        subject: Subject,
+        now: OffsetDateTime,
+    ) -> sqlx::Result<Option<OffsetDateTime>> {
+        if !self.enabled {
+            return Ok(Some(now));
+        }
+        // Two at once would find the same place free.
+        sqlx::query!(
+            "select pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 0))",
+            subject.0.as_slice()
+        )
+        .execute(&mut *connection)
+        .await?;
+        let [usage] = self.usage(&mut *connection, [(budget, subject)], now).await?;
+        let at = usage.spent_until().unwrap_or(now);
+        if at > now + budget.window {
+            return Ok(None);
+        }
+        self.spend(connection, &[(budget, subject)], at).await?;
+        Ok(Some(at))
+    }
+
+    /// Gives a budget back whole.
+    pub async fn restore(
+        &self,
+        connection: &mut PgConnection,
+        budget: Budget,
+        subject: Subject,
+    ) -> sqlx::Result<()> {
+        sqlx::query!(
+            "delete from budget_events where budget = $1 and subject = $2",
+            budget.name,
+            subject.0.as_slice()
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+impl Drop for Try {
+    fn drop(&mut self) {
+        let mut tries = self.budgets.tries();
+        for (budget, subject) in &self.counted {
+            if let Entry::Occupied(mut count) = tries.entry((budget.name, *subject)) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
+        }
+    }
+}
+
+fn names(budgets: &[(Budget, Subject)]) -> Vec<String> {
+    budgets.iter().map(|(budget, _)| budget.name.to_owned()).collect()
+}
+
+fn ends(budgets: &[(Budget, Subject)], at: OffsetDateTime) -> Vec<OffsetDateTime> {
+    budgets.iter().map(|(budget, _)| at + budget.window).collect()
+}
+
+fn subjects(budgets: &[(Budget, Subject)]) -> Vec<Vec<u8>> {
+    budgets.iter().map(|(_, subject)| subject.0.to_vec()).collect()
+}
+
+/// Forgets events that count no more; returns how many.
+pub async fn purge(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx::Result<u64> {
+    let gone = sqlx::query!("delete from budget_events where until <= $1", now).execute(connection).await?;
+    Ok(gone.rows_affected())
+}

@@ -1,0 +1,248 @@
+//! Filled-in forms whose letter is not answered yet. A registration is no user and reserves
+//! nothing; several may wait for one address, each with its own letters.
+//!
+//! It runs out 7 days after its last letter was handed over, refused or given up, and without any
+//! letter 7 days after it was made: the view `live_registrations` holds that rule, and [`LIFETIME`]
+//! repeats its number for pages.
+
+use sqlx::PgConnection;
+use time::{Duration, OffsetDateTime};
+
+use crate::domain::{
+    AccountId, AccountType, DeviceId, EmailAddress, PasswordHash, RegionId, RegistrationId, TokenHash, UserId,
+};
+
+/// How long a registration waits for its answer.
+pub const LIFETIME: Duration = Duration::days(7);
+
+/// What somebody asked for, and how far it is.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Its id.
+    pub id: RegistrationId,
+    /// The address that was typed.
+    pub email: EmailAddress,
+    /// Made of the password that was chosen.
+    pub password_hash: PasswordHash,
+    /// The region that was chosen.
+    pub region_id: RegionId,
+    /// The account type that was chosen.
+    pub account_type: AccountType,
+    /// The browser that made it.
+    pub device_id: DeviceId,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it became a user, and which.
+    pub confirmed: Option<(OffsetDateTime, UserId, AccountId)>,
+}
+
+/// One row of the view, as every statement here reads it.
+struct Row {
+    id: RegistrationId,
+    email: EmailAddress,
+    password_hash: PasswordHash,
+    region_id: RegionId,
+    account_type: AccountType,
+    device_id: DeviceId,
+    created_at: OffsetDateTime,
+    confirmed_at: Option<OffsetDateTime>,
+    user_id: Option<UserId>,
+    account_id: Option<AccountId>,
+}
+
+impl From<Row> for Registration {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            email: row.email,
+            password_hash: row.password_hash,
+            region_id: row.region_id,
+            account_type: row.account_type,
+            device_id: row.device_id,
+            created_at: row.created_at,
+            confirmed: match (row.confirmed_at, row.user_id, row.account_id) {
+                (Some(at), Some(user), Some(account)) => Some((at, user, account)),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// A registration that is about to be written down.
+#[derive(Clone, Debug)]
+pub struct NewRegistration<'a> {
+    /// The address that was typed.
+    pub email: &'a EmailAddress,
+    /// Made of the password that was chosen.
+    pub password_hash: &'a PasswordHash,
+    /// The region that was chosen.
+    pub region_id: &'a RegionId,
+    /// The account type that was chosen.
+    pub account_type: AccountType,
+    /// The browser that made it.
+    pub device_id: DeviceId,
+}
+
+/// Writes a registration down.
+pub async fn insert(
+    connection: &mut PgConnection,
+    new: &NewRegistration<'_>,
+    now: OffsetDateTime,
+) -> sqlx::Result<RegistrationId> {
+    let id = RegistrationId::new();
+    sqlx::query!(
+        "insert into registrations (id, email, password_hash, region_id, account_type, device_id, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        id as RegistrationId,
+        new.email.as_str(),
+        new.password_hash.as_str(),
+        new.region_id.as_str(),
+        new.account_type as _,
+        new.device_id as DeviceId,
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(id)
+}
+
+/// The registration of this id, where it has not run out.
+pub async fn by_id(
+    connection: &mut PgConnection,
+    id: RegistrationId,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<Registration>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select id as "id!: RegistrationId", email as "email!: EmailAddress", password_hash as "password_hash!: PasswordHash",
+               region_id as "region_id!: RegionId", account_type as "account_type!: AccountType",
+               device_id as "device_id!: DeviceId", created_at as "created_at!", confirmed_at,
+               user_id as "user_id: UserId", account_id as "account_id: AccountId"
+           from live_registrations where id = $1 and (runs_out_at is null or runs_out_at > $2)"#,
+        id as RegistrationId,
+        now,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(Registration::from))
+}
+
+/// The same, held until the transaction ends, so that two answers to it come one after the other.
+pub async fn by_id_for_update(
+    connection: &mut PgConnection,
+    id: RegistrationId,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<Registration>> {
+    sqlx::query!("select from registrations where id = $1 for update", id as RegistrationId)
+        .execute(&mut *connection)
+        .await?;
+    by_id(connection, id, now).await
+}
+
+/// The registration that a letter's link speaks of, where it has not run out.
+pub async fn by_token(
+    connection: &mut PgConnection,
+    token: TokenHash,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<Registration>> {
+    let id = sqlx::query_scalar!(
+        r#"select registration_id as "id: RegistrationId" from confirmation_tokens where token_hash = $1"#,
+        token.as_bytes(),
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    match id {
+        Some(id) => by_id(connection, id, now).await,
+        None => Ok(None),
+    }
+}
+
+/// The registrations that this browser made and that have not run out, the latest first.
+pub async fn by_device(
+    connection: &mut PgConnection,
+    device: TokenHash,
+    now: OffsetDateTime,
+) -> sqlx::Result<Vec<Registration>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select id as "id!: RegistrationId", email as "email!: EmailAddress", password_hash as "password_hash!: PasswordHash",
+               region_id as "region_id!: RegionId", account_type as "account_type!: AccountType",
+               device_id as "device_id!: DeviceId", created_at as "created_at!", confirmed_at,
+               user_id as "user_id: UserId", account_id as "account_id: AccountId"
+           from live_registrations
+           where device_id = (select id from devices where token_hash = $1)
+               and (runs_out_at is null or runs_out_at > $2)
+           order by created_at desc limit 20"#,
+        device.as_bytes(),
+        now,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(Registration::from).collect())
+}
+
+/// Whether this browser made the registration.
+pub async fn is_own(
+    connection: &mut PgConnection,
+    registration: &Registration,
+    device: TokenHash,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from devices where id = $1 and token_hash = $2) as "is_own!""#,
+        registration.device_id as DeviceId,
+        device.as_bytes(),
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Makes a letter's link good for this registration; earlier ones stay good.
+pub async fn insert_token(
+    connection: &mut PgConnection,
+    id: RegistrationId,
+    token: TokenHash,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into confirmation_tokens (token_hash, registration_id) values ($1, $2)",
+        token.as_bytes(),
+        id as RegistrationId,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes which user a registration became.
+pub async fn set_confirmed(
+    connection: &mut PgConnection,
+    id: RegistrationId,
+    user: UserId,
+    account: AccountId,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update registrations set confirmed_at = $2, user_id = $3, account_id = $4 where id = $1",
+        id as RegistrationId,
+        now,
+        user as UserId,
+        account as AccountId,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Forgets registrations that ran out; returns how many.
+pub async fn purge(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx::Result<u64> {
+    let gone = sqlx::query!(
+        "delete from registrations where id in (
+             select id from live_registrations where created_at <= $2 and runs_out_at <= $1
+         )",
+        now,
+        // None that is younger has run out.
+        now - LIFETIME,
+    )
+    .execute(connection)
+    .await?;
+    Ok(gone.rows_affected())
+}

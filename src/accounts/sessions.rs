@@ -1,0 +1,149 @@
+//! Where a user is logged in. The id that the cookie carries is known here only by its hash.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use time::{Duration, OffsetDateTime};
+
+use super::devices;
+use crate::domain::{AccountId, AccountType, DeviceId, EmailAddress, TokenHash, UserId};
+
+/// How long a session lasts with “remember me”.
+pub const REMEMBERED: Duration = Duration::days(30);
+/// How long it lasts without, when the browser is not closed before.
+pub const NOT_REMEMBERED: Duration = Duration::hours(24);
+/// How exact “last seen” is.
+pub const SEEN_EVERY: Duration = Duration::minutes(1);
+
+/// A log in that succeeded, about to become a session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NewSession {
+    /// Who logged in.
+    pub user_id: UserId,
+    /// To which account.
+    pub account_id: AccountId,
+    /// The browser's cookie.
+    pub device: TokenHash,
+    /// Whether to stay logged in when the browser closes.
+    pub remember: bool,
+    /// From where.
+    pub client_address: IpAddr,
+    /// With what.
+    pub user_agent: String,
+}
+
+/// Who is logged in, as the header of every page names them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SignedIn {
+    /// The user.
+    pub user_id: UserId,
+    /// The account that this session is for.
+    pub account_id: AccountId,
+    /// Its type.
+    pub account_type: AccountType,
+    /// The user's address.
+    pub email: EmailAddress,
+    /// The account's display name.
+    pub display_name: Option<String>,
+    /// When this session was last used, to within [`SEEN_EVERY`].
+    #[serde(with = "time::serde::rfc3339")]
+    pub last_seen_at: OffsetDateTime,
+}
+
+/// Makes a session, and the device known to the user. Where the user is locked or gone by now, none
+/// is made: it ended before it began, and the next page leads to log in, which says why.
+pub async fn insert(
+    connection: &mut PgConnection,
+    id_hash: TokenHash,
+    new: &NewSession,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let lasts = if new.remember { REMEMBERED } else { NOT_REMEMBERED };
+    // One statement, so one transaction and one round trip: this is what a log in costs.
+    sqlx::query!(
+        "with device as (
+             insert into devices (id, token_hash, created_at, last_seen_at) values ($1, $2, $3, $11)
+             on conflict (token_hash) do update set last_seen_at = excluded.last_seen_at
+             returning id
+         ), known as (
+             insert into known_devices (user_id, device_id, since)
+             select users.id, device.id, $3 from users, device where users.id = $4 and locked_at is null
+             on conflict do nothing
+         )
+         insert into sessions (id_hash, user_id, account_id, remember, logged_in_at, last_seen_at, expires_at,
+             client_address, user_agent)
+         select $5, users.id, $6, $7, $3, $3, $8, $9, $10
+         from users where users.id = $4 and locked_at is null",
+        DeviceId::new() as DeviceId,
+        new.device.as_bytes(),
+        now,
+        new.user_id as UserId,
+        id_hash.as_bytes(),
+        new.account_id as AccountId,
+        new.remember,
+        now + lasts,
+        IpNet::from(new.client_address) as IpNet,
+        new.user_agent,
+        devices::day_of(now),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Who is logged in with this session and until when, or `None` where it ended.
+pub async fn load(
+    connection: &mut PgConnection,
+    id_hash: TokenHash,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<(SignedIn, OffsetDateTime)>> {
+    let row = sqlx::query!(
+        r#"select sessions.user_id as "user_id: UserId", account_id as "account_id: AccountId",
+               account_type as "account_type: AccountType", email as "email: EmailAddress", display_name, last_seen_at, expires_at
+           from sessions
+           join users on users.id = sessions.user_id
+           join accounts on accounts.id = sessions.account_id
+           where id_hash = $1 and expires_at > $2 and locked_at is null"#,
+        id_hash.as_bytes(),
+        now,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| {
+        let signed_in = SignedIn {
+            user_id: row.user_id,
+            account_id: row.account_id,
+            account_type: row.account_type,
+            email: row.email,
+            display_name: row.display_name,
+            last_seen_at: row.last_seen_at,
+        };
+        (signed_in, row.expires_at)
+    }))
+}
+
+/// Notes that a session is in use.
+pub async fn touch(
+    connection: &mut PgConnection,
+    id_hash: TokenHash,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!("update sessions set last_seen_at = $2 where id_hash = $1", id_hash.as_bytes(), now)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Ends a session; one that ended before stays so.
+pub async fn delete(connection: &mut PgConnection, id_hash: TokenHash) -> sqlx::Result<()> {
+    sqlx::query!("delete from sessions where id_hash = $1", id_hash.as_bytes()).execute(connection).await?;
+    Ok(())
+}
+
+/// Forgets sessions that ran out; returns how many.
+pub async fn purge(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx::Result<u64> {
+    let gone = sqlx::query!("delete from sessions where expires_at <= $1", now).execute(connection).await?;
+    Ok(gone.rows_affected())
+}
