@@ -26,6 +26,7 @@ pub mod domain;
 pub mod mail;
 pub mod platform;
 pub mod regions;
+pub mod web;
 
 #[cfg(test)]
 extern crate self as vestibule;

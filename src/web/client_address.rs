@@ -1,0 +1,171 @@
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::Once,
+};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, HeaderName, header, request::Parts},
+};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::state::App;
+
+/// Who asks, as far as the network tells.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The address that the request came from, by way of trusted proxies.
+    pub address: IpAddr,
+    /// What the browser says of itself, cut to a length that we keep.
+    pub user_agent: String,
+}
+
+/// Longer ones are cut: they are kept with the session.
+const USER_AGENT_CHARACTERS: usize = 300;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+impl Client {
+    /// What budgets count as one client: the IPv4 address, or the /64 that a household has in IPv6.
+    pub fn network(&self) -> IpNet {
+        match self.address {
+            IpAddr::V4(address) => Ipv4Net::from(address).into(),
+            IpAddr::V6(address) => Ipv6Net::new_assert(address, 64).trunc().into(),
+        }
+    }
+}
+
+impl FromRequestParts<App> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |ConnectInfo(peer)| peer.ip().to_canonical());
+        let user_agent =
+            parts.headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        Ok(Self {
+            address: client_address(peer, &parts.headers, &app.config.trusted_proxies),
+            user_agent: user_agent.unwrap_or_default().chars().take(USER_AGENT_CHARACTERS).collect(),
+        })
+    }
+}
+
+/// The last address, read from the right, that no proxy of ours vouches for. Everything to its
+/// left may have been written by anybody.
+fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    if !is_trusted(&peer) {
+        warn_of_forwarding(headers);
+        return peer;
+    }
+    let walk = |hops: Vec<Option<IpAddr>>| {
+        let mut client = peer;
+        for hop in hops.into_iter().rev() {
+            // A hop that cannot be read (`unknown`, RFC 7239) hides all before it.
+            let Some(hop) = hop else { break };
+            client = hop;
+            if !is_trusted(&client) {
+                break;
+            }
+        }
+        client
+    };
+    match (headers.contains_key(X_FORWARDED_FOR), headers.contains_key(header::FORWARDED)) {
+        (false, false) => peer,
+        (true, false) => walk(forwarded_for(headers)),
+        (false, true) => walk(forwarded(headers)),
+        // A proxy that writes one of them lets the other through as its client wrote it.
+        (true, true) => {
+            let (one, other) = (walk(forwarded_for(headers)), walk(forwarded(headers)));
+            if one == other { one } else { peer }
+        }
+    }
+}
+
+/// The addresses that proxies wrote into `X-Forwarded-For`, the nearest last.
+fn forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    elements(headers, &X_FORWARDED_FOR).iter().map(|element| node_address(element)).collect()
+}
+
+/// The same in `Forwarded` (RFC 7239).
+fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let hop = |element: &String| {
+        let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+        let (_, node) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+        node_address(node.trim().trim_matches('"'))
+    };
+    elements(headers, &header::FORWARDED).iter().map(hop).collect()
+}
+
+fn elements(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
+    let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    values
+        .flat_map(|value| value.split(',').map(|element| element.trim().to_owned()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// An address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
+fn node_address(node: &str) -> Option<IpAddr> {
+    let bare = node.trim_matches(['[', ']']);
+    let address = bare.parse().ok().or_else(|| node.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
+/// Said once: behind a proxy that is not trusted, everybody counts as one client.
+fn warn_of_forwarding(headers: &HeaderMap) {
+    static ONCE: Once = Once::new();
+    if headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(header::FORWARDED) {
+        ONCE.call_once(|| {
+            tracing::warn!(
+                "a forwarding header came from an address that is not in VESTIBULE_TRUSTED_PROXIES"
+            );
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(peer: &str, headers: &[(HeaderName, &str)]) -> String {
+        let trusted = ["127.0.0.1/32", "10.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
+        let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
+        client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        let forwarded = [(X_FORWARDED_FOR, "192.0.2.7")];
+        assert_eq!(address("127.0.0.1", &forwarded), "192.0.2.7");
+        assert_eq!(address("198.51.100.1", &forwarded), "198.51.100.1");
+        assert_eq!(address("127.0.0.1", &[]), "127.0.0.1");
+    }
+
+    #[test]
+    fn what_the_client_wrote_itself_counts_for_nothing() {
+        assert_eq!(address("127.0.0.1", &[(X_FORWARDED_FOR, "1.2.3.4, 192.0.2.7, 10.0.0.2")]), "192.0.2.7");
+        assert_eq!(address("127.0.0.1", &[(X_FORWARDED_FOR, "1.2.3.4, nonsense, 10.0.0.2")]), "10.0.0.2");
+    }
+
+    #[test]
+    fn the_standard_header_is_read_with_ports_and_brackets() {
+        let standard = "for=1.2.3.4, For=\"[2001:db8::7]:4711\";proto=https;by=10.0.0.2";
+        assert_eq!(address("::1", &[(header::FORWARDED, standard)]), "2001:db8::7");
+        assert_eq!(address("::1", &[(header::FORWARDED, "for=unknown")]), "::1");
+    }
+
+    #[test]
+    fn where_the_two_headers_disagree_the_client_is_whoever_connected() {
+        let (theirs, proxys) = ((X_FORWARDED_FOR, "6.6.6.6"), (header::FORWARDED, "for=192.0.2.7"));
+        assert_eq!(address("127.0.0.1", &[theirs, proxys.clone()]), "127.0.0.1");
+        assert_eq!(address("127.0.0.1", &[(X_FORWARDED_FOR, "192.0.2.7"), proxys]), "192.0.2.7");
+    }
+
+    #[test]
+    fn a_household_counts_as_one_client() {
+        let client = |address: &str| Client { address: address.parse().unwrap(), user_agent: String::new() };
+        assert_eq!(client("2001:db8:1:2:3::4").network(), client("2001:db8:1:2::9").network());
+        assert_ne!(client("192.0.2.1").network(), client("192.0.2.2").network());
+    }
+}

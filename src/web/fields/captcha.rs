@@ -1,0 +1,179 @@
+//! A picture with a small sum: what a form shows of it, the check of its answer, and the picture.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::header,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Deserialize;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use crate::{
+    captcha::{
+        self,
+        store::{self, Verdict},
+    },
+    domain::CaptchaId,
+    web::{error::PageError, state::App},
+};
+
+/// The captcha that a form shows.
+#[derive(Clone, Copy, Debug)]
+pub struct CaptchaField {
+    /// Which one it is.
+    pub id: CaptchaId,
+    /// Whether its answer was right before: it holds for the attempts that follow.
+    pub is_solved: bool,
+}
+
+impl CaptchaField {
+    /// A new one, or `None` where captchas are off.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn new(app: &App, connection: &mut PgConnection) -> sqlx::Result<Option<Self>> {
+        if !app.config.captcha {
+            return Ok(None);
+        }
+        let id = store::insert(connection, app.clock.now()).await?;
+        Ok(Some(Self { id, is_solved: false }))
+    }
+}
+
+/// What a form was sent with about its captcha.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SentCaptcha {
+    captcha_id: String,
+    captcha_answer: String,
+    new_captcha: Option<String>,
+}
+
+impl SentCaptcha {
+    /// Whether another picture is wanted, and nothing else.
+    pub fn wants_another(&self) -> bool {
+        self.new_captcha.is_some()
+    }
+
+    /// The same captcha as long as it lives, else a new one; `None` where the form had none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn again(
+        &self,
+        app: &App,
+        connection: &mut PgConnection,
+    ) -> sqlx::Result<Option<CaptchaField>> {
+        if self.captcha_id.is_empty() {
+            return Ok(None);
+        }
+        if let Ok(id) = self.captcha_id.parse()
+            && let Some(is_solved) = store::is_solved(connection, id, app.clock.now()).await?
+        {
+            return Ok(Some(CaptchaField { id, is_solved }));
+        }
+        CaptchaField::new(app, connection).await
+    }
+
+    /// The same captcha as long as it lives, else a new one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn again_or_new(
+        &self,
+        app: &App,
+        connection: &mut PgConnection,
+    ) -> sqlx::Result<Option<CaptchaField>> {
+        match self.again(app, connection).await? {
+            None => CaptchaField::new(app, connection).await,
+            again => Ok(again),
+        }
+    }
+
+    /// Judges the answer; `Ok` is the captcha to spend when the form is accepted, or `None` where
+    /// captchas are off. What is wrong is a sentence.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn judge(
+        &self,
+        app: &App,
+        connection: &mut PgConnection,
+    ) -> sqlx::Result<Result<Option<CaptchaId>, String>> {
+        if !app.config.captcha {
+            return Ok(Ok(None));
+        }
+        let verdict = match self.captcha_id.parse() {
+            Ok(id) => match store::check(connection, id, &self.captcha_answer, app.clock.now()).await? {
+                Verdict::Right => return Ok(Ok(Some(id))),
+                verdict => verdict,
+            },
+            Err(_) => Verdict::Gone,
+        };
+        if self.captcha_answer.trim().is_empty() {
+            return Ok(Err("Enter the result of the task in the picture.".to_owned()));
+        }
+        app.metrics.captcha_failures.inc();
+        let words = match verdict {
+            Verdict::Gone => {
+                "That is not the result, or the picture has run out. Enter the result of the new one."
+            }
+            Verdict::Right | Verdict::Wrong => {
+                "That is not the result of the task in the picture. Try again, or take another picture."
+            }
+        };
+        Ok(Err(words.to_owned()))
+    }
+
+    /// Lets one try at a password through for one right answer, once a budget is spent until
+    /// `until`: the captcha is spent with it, so that nobody buys many guesses with one. What is
+    /// wrong is a sentence.
+    ///
+    /// # Errors
+    /// [`PageError::TooMany`] where captchas are off; and when the database fails.
+    pub async fn pass(
+        &self,
+        app: &App,
+        connection: &mut PgConnection,
+        until: OffsetDateTime,
+    ) -> Result<Result<(), String>, PageError> {
+        let now = app.clock.now();
+        let was_asked = !self.captcha_id.is_empty();
+        Ok(match self.judge(app, connection).await? {
+            Ok(None) => return Err(PageError::TooMany { until, now }),
+            Ok(Some(id)) if store::spend(connection, id, now).await? => Ok(()),
+            Ok(Some(_)) => Err("That picture was used already. Enter the result of the new one.".to_owned()),
+            Err(words) if was_asked => Err(words),
+            Err(_) => {
+                let words = "Many wrong passwords were tried here. Enter the result of the task in the picture, and \
+                             your password again.";
+                Err(words.to_owned())
+            }
+        })
+    }
+}
+
+/// `GET /captcha/{id}.png`.
+pub fn routes() -> Router<App> {
+    Router::new().route("/captcha/{file}", get(picture))
+}
+
+/// How long somebody waits for their turn to have a picture drawn.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+async fn picture(State(app): State<App>, Path(file): Path<String>) -> Result<Response, PageError> {
+    let id = file.strip_suffix(".png").and_then(|id| id.parse().ok()).ok_or(PageError::NotFound)?;
+    let mut connection = app.database.acquire().await?;
+    let task = store::task(&mut connection, id, app.clock.now()).await?.ok_or(PageError::NotFound)?;
+    drop(connection);
+    let painter = tokio::time::timeout(PATIENCE, app.painters.acquire()).await;
+    let _painter = painter.map_err(|_| PageError::Busy)?;
+    let drawn = tokio::task::spawn_blocking(move || captcha::picture(&task)).await;
+    let png = drawn.map_err(|error| PageError::Internal(error.into()))?;
+    Ok(([(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, "no-store")], png).into_response())
+}

@@ -1,0 +1,70 @@
+use std::fmt;
+
+use axum::{
+    extract::{FromRequest, RawForm, Request},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use percent_encoding::percent_decode;
+use serde::de::DeserializeOwned;
+
+/// A form's field: how it is called in the form, and the id of its input on the page.
+pub trait Field: Copy + PartialEq + fmt::Debug {
+    /// Its name, for example `email`.
+    fn name(self) -> &'static str;
+}
+
+/// Everything that is wrong with a form, in the order of its fields, each complaint about one
+/// field: the summary above the form lists them, and each field shows its own.
+#[derive(Clone, Debug)]
+pub struct Complaints<F>(Vec<(F, String)>);
+
+impl<F> Default for Complaints<F> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<F: Field> Complaints<F> {
+    /// Adds what is wrong with a field, as a sentence to the person.
+    pub fn add(&mut self, field: F, words: impl Into<String>) {
+        self.0.push((field, words.into()));
+    }
+
+    /// What is wrong with this field, or `None`.
+    pub fn about(&self, field: F) -> Option<&str> {
+        self.0.iter().find(|(about, _)| *about == field).map(|(_, words)| words.as_str())
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each complaint with the name of its field, for the summary's links.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(field, words)| (field.name(), words.as_str()))
+    }
+}
+
+/// A form as it was sent. It must be one that a page of ours could have sent: with its content
+/// type, in UTF-8, without NUL, each field once. Anything else is a 4xx of its own.
+pub struct Form<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let RawForm(body) =
+            RawForm::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+        // Spaces are written as plus signs, which are UTF-8 either way.
+        let is_text = std::str::from_utf8(&percent_decode(&body).collect::<Vec<u8>>())
+            .is_ok_and(|text| !text.contains('\0'));
+        if !is_text {
+            return Err(StatusCode::BAD_REQUEST.into_response());
+        }
+        let form =
+            serde_urlencoded::from_bytes(&body).map_err(|_| StatusCode::BAD_REQUEST.into_response())?;
+        Ok(Self(form))
+    }
+}
