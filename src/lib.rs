@@ -23,6 +23,7 @@
 pub mod accounts;
 pub mod captcha;
 pub mod domain;
+pub mod features;
 pub mod mail;
 pub mod platform;
 pub mod regions;

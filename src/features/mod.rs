@@ -1,0 +1,3 @@
+//! What a person does, one folder each. Features never import features.
+
+pub mod home;
