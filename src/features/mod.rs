@@ -1,3 +1,4 @@
 //! What a person does, one folder each. Features never import features.
 
+pub mod help;
 pub mod home;

@@ -1,0 +1,160 @@
+//! The help: five questions with their answers on one page, a page of its own for each that goes
+//! further and leads to the very form, and what we owe to the sources of the regions.
+//!
+//! Every number that the help tells comes from the settings and from the parts that keep to it, so
+//! that it cannot lie.
+
+mod topic;
+
+use std::ops::RangeInclusive;
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::Response,
+    routing::get,
+};
+
+use crate::{
+    accounts::{budgets, registrations},
+    captcha::store as captcha,
+    platform::config::Config,
+    web::{
+        error::PageError,
+        page::{Frame, Page},
+        state::App,
+    },
+};
+use topic::Topic;
+
+#[derive(Template)]
+#[template(path = "help/help.html")]
+struct HelpPage {
+    frame: Frame,
+    limits: Limits,
+}
+
+#[derive(Template)]
+#[template(path = "help/topic.html")]
+struct TopicPage {
+    frame: Frame,
+    topic: Topic,
+    limits: Limits,
+}
+
+#[derive(Template)]
+#[template(path = "help/about_the_data.html")]
+struct AboutTheDataPage {
+    frame: Frame,
+}
+
+/// The numbers that the help tells.
+struct Limits {
+    email: RangeInclusive<usize>,
+    password: RangeInclusive<usize>,
+    registration_days: i64,
+    captcha: Option<CaptchaLimits>,
+    guesses: Option<GuessLimits>,
+}
+
+/// How long a captcha is good, and for how many wrong answers.
+struct CaptchaLimits {
+    minutes: i64,
+    wrong_answers: i16,
+}
+
+/// How many wrong passwords within so many minutes slow a log in down.
+struct GuessLimits {
+    minutes: i64,
+    by_client: i64,
+    for_address: i64,
+    in_a_row: i64,
+}
+
+/// `GET /help`, `GET /help/{topic}`, `GET /about-the-data`.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/help", get(show))
+        .route("/help/{topic}", get(show_topic))
+        .route("/about-the-data", get(show_about_the_data))
+}
+
+async fn show(State(app): State<App>, frame: Frame) -> Response {
+    HelpPage { frame, limits: Limits::of(&app.config) }.ok()
+}
+
+async fn show_topic(
+    State(app): State<App>,
+    frame: Frame,
+    Path(slug): Path<String>,
+) -> Result<Response, PageError> {
+    let topic = Topic::by_slug(&slug).ok_or(PageError::NotFound)?;
+    Ok(TopicPage { frame, topic, limits: Limits::of(&app.config) }.ok())
+}
+
+async fn show_about_the_data(frame: Frame) -> Response {
+    AboutTheDataPage { frame }.ok()
+}
+
+impl Limits {
+    fn of(config: &Config) -> Self {
+        Self {
+            email: config.email_length.clone(),
+            password: config.password_length.clone(),
+            registration_days: registrations::LIFETIME.whole_days(),
+            captcha: config.captcha.then_some(CaptchaLimits {
+                minutes: captcha::LIFETIME.whole_minutes(),
+                wrong_answers: captcha::WRONG_ANSWERS,
+            }),
+            guesses: config.throttle.then_some(GuessLimits {
+                minutes: budgets::CLIENT_FAILURES.window.whole_minutes(),
+                by_client: budgets::CLIENT_FAILURES.limit,
+                for_address: budgets::ADDRESS_FAILURES.limit,
+                in_a_row: budgets::ADDRESS_FAILURES_IN_A_ROW.limit,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        let config = Config::from_variables(
+            [("EMAIL_MIN", "5"), ("EMAIL_MAX", "60"), ("PASSWORD_MIN", "8"), ("PASSWORD_MAX", "72")]
+                .map(|(key, value)| (format!("VESTIBULE_{key}"), value.to_owned())),
+        );
+        Limits::of(&config.unwrap())
+    }
+
+    #[test]
+    fn the_help_gives_the_five_entries_in_their_order_with_the_settings_numbers() {
+        let html = HelpPage { frame: Frame::default(), limits: limits() }.render().unwrap();
+        let places = Topic::ALL.map(|topic| html.find(&format!("id=\"{}\"", topic.slug())).unwrap());
+        assert!(places.is_sorted());
+        assert!(html.contains("no shorter than 5 and no longer than 60 characters"));
+        assert!(html.contains("no shorter than 8 and no longer than 72 characters"));
+        for topic in Topic::ALL {
+            assert!(html.contains(&format!("href=\"/help/{}\"", topic.slug())));
+        }
+    }
+
+    #[test]
+    fn every_topic_has_a_page_that_leads_to_its_form() {
+        let forms = ["/profile", "/login", "/register/letter", "/login", "/register"];
+        for (topic, form) in Topic::ALL.into_iter().zip(forms) {
+            let html = TopicPage { frame: Frame::default(), topic, limits: limits() }.render().unwrap();
+            let main = html.split("<main").nth(1).unwrap();
+            assert!(main.contains(&format!("<a class=\"main button\" href=\"{form}\"")), "{topic:?}");
+        }
+    }
+
+    #[test]
+    fn a_help_without_captchas_names_none() {
+        let limits = Limits { captcha: None, ..limits() };
+        let html = HelpPage { frame: Frame::default(), limits }.render().unwrap();
+        assert!(!html.contains("captcha"));
+    }
+}
