@@ -1,0 +1,130 @@
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+
+use super::{
+    form::{RegistrationForm, RegistrationRequest},
+    letter::RegistrationLetter,
+    page::RegistrationPage,
+};
+use crate::{
+    accounts::{
+        accepted_forms,
+        budgets::{self, Subject},
+        devices,
+        registrations::{self, NewRegistration},
+    },
+    captcha,
+    domain::{FormId, PasswordHash},
+    mail,
+    web::{
+        client_address::Client,
+        device::Device,
+        error::{PageError, refuse_spent},
+        form::Form,
+        page::{Frame, Page},
+        state::App,
+    },
+};
+
+/// Where a registration leads, whoever asks.
+const WAITING_PAGE: &str = "/register/letter";
+
+/// `GET /register`. The browser gets its device cookie here, so that a form that it sends twice
+/// comes from one device.
+pub async fn show(State(app): State<App>, frame: Frame, _: Device) -> Result<Response, PageError> {
+    let form = RegistrationForm::empty(&app, &mut *app.database.acquire().await?).await?;
+    Ok(RegistrationPage { frame, form, form_id: FormId::new(), config: &app.config }.ok())
+}
+
+/// `POST /register`: makes a registration and promises its letter, whether or not the address is
+/// known.
+pub async fn submit(
+    State(app): State<App>,
+    frame: Frame,
+    client: Client,
+    device: Device,
+    Form(form): Form<RegistrationForm>,
+) -> Result<Response, PageError> {
+    let mut connection = app.database.acquire().await?;
+    let form_id = form.form_id();
+    if let Some(redirect) = accepted_forms::redirect_of(&mut connection, form_id, app.clock.now()).await? {
+        return Ok(Redirect::to(&redirect).into_response());
+    }
+    let page = |form| RegistrationPage { frame, form, form_id, config: &app.config };
+    if form.wants_new_captcha() {
+        return Ok(page(form.with_new_captcha(&app, &mut connection).await?).ok());
+    }
+    let request = match form.understand(&app, &mut connection).await? {
+        Ok(request) => request,
+        Err(form) => {
+            return match accepted_forms::redirect_of(&mut connection, form_id, app.clock.now()).await? {
+                // The same form was accepted while this one was read, and its captcha spent with it.
+                Some(redirect) => Ok(Redirect::to(&redirect).into_response()),
+                None => Ok(page(form).unprocessable()),
+            };
+        }
+    };
+    let by_client = (budgets::CLIENT_LETTERS, Subject::client(client.network()));
+    if !app.config.captcha {
+        // Past this budget a captcha is wanted, which every registration has where there are any.
+        let now = app.clock.now();
+        let [letters] = app.budgets.usage(&mut connection, [by_client], now).await?;
+        refuse_spent(letters, now)?;
+    }
+    // A connection is not held while the hash waits for its thread.
+    drop(connection);
+    let password_hash = app.hasher.hash(client.network(), &request.password).await?;
+    match accept(&app, &client, device, &request, &password_hash).await? {
+        true => Ok(Redirect::to(WAITING_PAGE).into_response()),
+        false => {
+            let mut connection = app.database.acquire().await?;
+            Ok(page(RegistrationForm::captcha_is_spent(request, &app, &mut connection).await?)
+                .unprocessable())
+        }
+    }
+}
+
+/// Writes the registration down, with its letter. Returns false where its captcha was spent by
+/// another form.
+async fn accept(
+    app: &App,
+    client: &Client,
+    device: Device,
+    request: &RegistrationRequest,
+    password_hash: &PasswordHash,
+) -> Result<bool, PageError> {
+    let now = app.clock.now();
+    let mut tx = app.database.begin().await?;
+    if !accepted_forms::accept(&mut tx, request.form_id, WAITING_PAGE, now).await? {
+        // The same form, sent twice at once: the other one made the registration.
+        return Ok(true);
+    }
+    if let Some(captcha) = request.captcha
+        && !captcha::store::spend(&mut tx, captcha, now).await?
+    {
+        return Ok(false);
+    }
+    let registration = NewRegistration {
+        email: &request.email,
+        password_hash,
+        region_id: &request.region_id,
+        account_type: request.account_type,
+        device_id: devices::seen(&mut tx, device.0, now).await?,
+    };
+    let id = registrations::insert(&mut tx, &registration, now).await?;
+    let by_client = (budgets::CLIENT_LETTERS, Subject::client(client.network()));
+    app.budgets.spend(&mut tx, &[by_client], now).await?;
+    let recipient = Subject::address(&request.email);
+    let leaves = app.budgets.spend_when_free(&mut tx, budgets::REGISTRATION_LETTERS, recipient, now).await?;
+    // Where a day's letters wait already, none is promised; the waiting page says so.
+    if let Some(leaves) = leaves {
+        let letter = mail::enqueue::<RegistrationLetter>(&mut tx, &request.email, Some(id.0), now).await?;
+        if leaves > now {
+            mail::hold_back(&mut tx, letter, leaves).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(true)
+}

@@ -1,0 +1,118 @@
+use askama::Template;
+use axum::{extract::State, response::Response};
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    accounts::{
+        budgets,
+        registrations::{self, Registration},
+    },
+    mail::{self, LetterState, LetterStatus},
+    web::{
+        device::Device,
+        error::PageError,
+        fields::email,
+        filters,
+        page::{Frame, Page},
+        state::App,
+    },
+};
+
+/// After this long without an answer, something has gone wrong.
+const SOMETHING_IS_WRONG_AFTER: Duration = Duration::days(1);
+
+/// `/register/letter`: where the letters of this browser's registrations are.
+#[derive(Template)]
+#[template(path = "registration/waiting.html")]
+struct WaitingPage {
+    frame: Frame,
+    waiting: Vec<Waiting>,
+    now: OffsetDateTime,
+}
+
+/// One registration and its letter. It says the same whether or not the address has a user.
+struct Waiting {
+    registration: Registration,
+    way: Way,
+    likely_domain: Option<&'static str>,
+    /// Whether it waits for longer than a letter may take.
+    is_late: bool,
+}
+
+/// How far a letter is, as the page tells it.
+enum Way {
+    /// It was answered: there is a user now.
+    Confirmed,
+    /// None was promised: as many wait already as may go to this address in a day.
+    NotPromised { letters_a_day: i64 },
+    /// It waits for its turn.
+    Queued,
+    /// As many as may went to this address; it waits for a time.
+    HeldBack { until: OffsetDateTime, letters_a_day: i64 },
+    /// The mail service is being spoken to.
+    Sending,
+    /// The mail service did not take it yet.
+    Delayed { why: String, next_try: OffsetDateTime },
+    /// The mail service took it.
+    HandedOver { at: OffsetDateTime, domain: String },
+    /// The mail service will not take it.
+    Refused { why: String },
+    /// It was tried for a day in vain.
+    GivenUp { why: String },
+}
+
+impl Waiting {
+    /// Whether nothing about it will change by waiting.
+    fn is_final(&self) -> bool {
+        matches!(
+            self.way,
+            Way::NotPromised { .. } | Way::Confirmed | Way::Refused { .. } | Way::GivenUp { .. }
+        )
+    }
+}
+
+/// `GET /register/letter`.
+pub async fn show(State(app): State<App>, frame: Frame, device: Device) -> Result<Response, PageError> {
+    let now = app.clock.now();
+    let mut connection = app.database.acquire().await?;
+    let registrations = registrations::by_device(&mut connection, device.0, now).await?;
+    let ids: Vec<_> = registrations.iter().map(|registration| registration.id.0).collect();
+    let letters = mail::about(&mut connection, &ids).await?;
+    let waiting = registrations.into_iter().map(|registration| {
+        // A later letter says more than an earlier one.
+        let letter = letters.iter().rev().find(|letter| letter.about == Some(registration.id.0));
+        Waiting {
+            way: Way::of(&registration, letter, now),
+            likely_domain: email::likely_domain(&registration.email),
+            is_late: registration.confirmed.is_none()
+                && registration.created_at + SOMETHING_IS_WRONG_AFTER <= now,
+            registration,
+        }
+    });
+    Ok(WaitingPage { frame, waiting: waiting.collect(), now }.ok())
+}
+
+impl Way {
+    fn of(registration: &Registration, letter: Option<&LetterStatus>, now: OffsetDateTime) -> Self {
+        if registration.confirmed.is_some() {
+            return Self::Confirmed;
+        }
+        let letters_a_day = budgets::REGISTRATION_LETTERS.limit;
+        let Some(letter) = letter else { return Self::NotPromised { letters_a_day } };
+        let why = || letter.answer.clone().unwrap_or_else(|| "it does not answer".to_owned());
+        match letter.state {
+            LetterState::Queued if letter.is_held_back(now) => {
+                Self::HeldBack { until: letter.due_at, letters_a_day }
+            }
+            LetterState::Queued => Self::Queued,
+            LetterState::Sending => Self::Sending,
+            LetterState::Delayed => Self::Delayed { why: why(), next_try: letter.due_at.max(now) },
+            LetterState::HandedOver => Self::HandedOver {
+                at: letter.settled_at.unwrap_or(letter.due_at),
+                domain: registration.email.domain().to_owned(),
+            },
+            LetterState::Refused => Self::Refused { why: why() },
+            LetterState::GivenUp => Self::GivenUp { why: why() },
+        }
+    }
+}
