@@ -2,4 +2,5 @@
 
 pub mod help;
 pub mod home;
+pub mod login;
 pub mod registration;
