@@ -3,4 +3,5 @@
 pub mod help;
 pub mod home;
 pub mod login;
+pub mod profile;
 pub mod registration;
