@@ -1,5 +1,6 @@
 //! What a person does, one folder each. Features never import features.
 
+pub mod dev_mailbox;
 pub mod help;
 pub mod home;
 pub mod login;
