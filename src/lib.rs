@@ -27,6 +27,7 @@ pub mod features;
 pub mod mail;
 pub mod platform;
 pub mod regions;
+pub mod server;
 pub mod web;
 
 #[cfg(test)]

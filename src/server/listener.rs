@@ -1,0 +1,84 @@
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Extension, Router, extract::ConnectInfo};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+};
+use tower::Layer;
+
+/// How long a connection may take to bring a request's headers, or lie idle between two. Reverse
+/// proxies drop an idle connection after 60 seconds; they must be first, or a request of theirs
+/// could meet one that we are closing.
+const HEADERS_WITHIN: Duration = Duration::from_secs(75);
+
+/// No more connections are open at once; others wait to be accepted.
+const MOST_CONNECTIONS: u64 = 10_000;
+
+/// Files that are not connections: the database's, the log, the letters.
+const OTHER_FILES: u64 = 256;
+
+/// How long to wait when the system gives no connection, which passes.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Serves until told to stop; then lets the requests that are under way come to their end.
+pub async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+    let room = Arc::new(Semaphore::new(room()));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &room) => accepted,
+            // An error means that the server is gone, which is a stop as well.
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+        };
+        let (stream, peer, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(BREATH).await;
+                continue;
+            }
+        };
+        let service = TowerToHyperService::new(Extension(ConnectInfo(peer)).layer(router.clone()));
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection broke off");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    // Answers are small and written at once: waiting to fill a packet would only cost time.
+    stream.set_nodelay(true)?;
+    Ok((stream, peer, place))
+}
+
+/// How many connections there is room for, once the system was asked for as many files as it gives.
+fn room() -> usize {
+    let files = match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((soft, hard)) if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_err() => soft,
+        Ok((_, hard)) => hard,
+        Err(_) => 1024,
+    };
+    let room = files.saturating_sub(OTHER_FILES).clamp(OTHER_FILES, MOST_CONNECTIONS);
+    usize::try_from(room).unwrap_or(usize::MAX)
+}

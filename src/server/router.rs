@@ -1,0 +1,53 @@
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+    middleware::{from_fn_with_state, map_response},
+};
+use tower_http::timeout::TimeoutLayer;
+
+use super::{health, observe, security_headers};
+use crate::{
+    features::{dev_mailbox, help, home, login, profile, registration},
+    web::{
+        error::{self, PageError},
+        fields, same_origin, session,
+        state::App,
+        static_files,
+    },
+};
+
+/// No form of ours is larger, in bytes.
+const LARGEST_BODY: usize = 64 * 1024;
+/// How long a request may take, its body included.
+const SLOWEST_REQUEST: Duration = Duration::from_secs(30);
+
+/// All pages, and what every request passes on its way to one, from the last layer to the first.
+pub fn router(app: &App) -> Router {
+    Router::new()
+        .fallback(|| async { PageError::NotFound })
+        .merge(home::routes())
+        .merge(help::routes())
+        .merge(registration::routes())
+        .merge(login::routes())
+        .merge(profile::routes())
+        .merge(dev_mailbox::routes(&app.config))
+        .merge(fields::region::routes())
+        .merge(fields::captcha::routes())
+        .merge(static_files::routes())
+        // Named, so that its page survives the merge below.
+        .fallback(|| async { PageError::NotFound })
+        .layer(from_fn_with_state(app.clone(), same_origin::check))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, SLOWEST_REQUEST))
+        .layer(from_fn_with_state(app.clone(), error::dress))
+        // For programs: they want a word, not a page.
+        .merge(health::routes())
+        .layer(session::layer(app))
+        .layer(map_response(session::mend_removal))
+        .layer(from_fn_with_state(app.clone(), security_headers::add))
+        .layer(from_fn_with_state(app.clone(), observe::observe))
+        .with_state(app.clone())
+}
