@@ -22,6 +22,7 @@
 
 pub mod accounts;
 pub mod captcha;
+pub mod cli;
 pub mod domain;
 pub mod features;
 pub mod mail;

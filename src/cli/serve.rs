@@ -1,0 +1,71 @@
+use anyhow::{Context, bail};
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    platform::{
+        clock::Clock,
+        config::Config,
+        database::{self, DatabaseServer},
+    },
+    server::Server,
+};
+
+/// Serves the site until SIGTERM or Ctrl-C.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    check(&config)?;
+    // The embedded server starts before the runtime and is stopped, by being dropped, after it.
+    let database_server = DatabaseServer::start(&config)?;
+    Runtime::new()?.block_on(serve(config, &database_server))
+}
+
+/// What must not be started, whatever else is right.
+fn check(config: &Config) -> anyhow::Result<()> {
+    if config.mail.smtp.is_none() && !config.has_dev_mailbox() {
+        bail!(
+            "VESTIBULE_SMTP_URL is not set. Without it letters go to a mailbox page, which exists only on one's own \
+             machine: with VESTIBULE_LISTEN on a loopback address and the host of VESTIBULE_PUBLIC_URL localhost."
+        );
+    }
+    Ok(())
+}
+
+async fn serve(config: Config, database_server: &DatabaseServer) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    warn(&config);
+    let database = database::connect(database_server.connect_options(), config.mail.connections()).await?;
+    database::migrate(&database).await?;
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
+    let public_url = config.public_url.origin();
+    let server = Server::start(config, Clock::system(), database, listener).await?;
+    tracing::info!(listen = %server.address, "Vestibule is open at {public_url}");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    server.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Settings that are right on somebody's own machine or under test, and nowhere else.
+fn warn(config: &Config) {
+    if !config.captcha {
+        tracing::warn!("VESTIBULE_CAPTCHA is off: anybody's program can register");
+    }
+    if !config.throttle {
+        tracing::warn!("VESTIBULE_THROTTLE is off: nobody who guesses passwords is slowed down");
+    }
+    if !config.public_url.is_https() && !config.is_own_machine() {
+        tracing::warn!("VESTIBULE_PUBLIC_URL is not https: cookies and passwords travel readable");
+    }
+    if config.has_dev_mailbox() {
+        tracing::info!("letters are not sent: read them at {}", config.public_url.with("/dev/mailbox"));
+    }
+}
