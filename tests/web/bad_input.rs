@@ -1,0 +1,238 @@
+//! What any input gets: a page with the right 4xx, or the form again. Never a 500, and nothing of
+//! it unescaped.
+
+use crate::support::{PASSWORD, Page, Request, Site, Visitor};
+
+/// Every form, with the fields that it knows.
+const FORMS: [(&str, &[&str]); 4] = [
+    (
+        "/register",
+        &[
+            "email",
+            "password",
+            "region",
+            "region_id",
+            "captcha_id",
+            "captcha_answer",
+            "account_type",
+            "form_id",
+            "new_captcha",
+        ],
+    ),
+    ("/login", &["email", "password", "remember", "next", "captcha_id", "captcha_answer", "new_captcha"]),
+    ("/confirm", &["token", "password", "captcha_id", "captcha_answer", "new_captcha"]),
+    ("/logout", &[]),
+];
+
+/// A body that every form understands, where nothing is changed in it.
+fn usual(fields: &[&str]) -> Vec<(String, String)> {
+    fields
+        .iter()
+        .filter(|field| **field != "new_captcha")
+        .map(|field| ((*field).to_owned(), "1".to_owned()))
+        .collect()
+}
+
+fn encoded(pairs: &[(String, String)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// A page for people, with a status that says whose mistake it was.
+#[track_caller]
+fn is_a_page(page: &Page, what: &str) {
+    let status = page.status.as_u16();
+    assert!((400..500).contains(&status) || status == 200 || status == 303, "{what}: {status} {}", page.body);
+    if status != 303 {
+        assert!(page.header("content-type").starts_with("text/html"), "{what}: {}", page.body);
+        assert!(page.has("h1"), "{what}: {}", page.body);
+    }
+    assert!(!page.body.contains("<script>alert"), "{what}: {}", page.body);
+}
+
+#[track_caller]
+fn is_refused(page: &Page, status: u16, what: &str) {
+    is_a_page(page, what);
+    assert_eq!(page.status.as_u16(), status, "{what}: {}", page.body);
+    assert_eq!(page.text("main code"), page.header("x-request-id"), "{what}");
+}
+
+#[tokio::test]
+async fn every_field_of_every_form_takes_anything() {
+    let site = Site::with(&[("THROTTLE", "off")]).await;
+    let long = "x".repeat(20_000);
+    let accents = "e\u{301}".repeat(200);
+    let values = [
+        "",
+        " ",
+        &long,
+        &accents,
+        "\"><script>alert(1)</script>",
+        "'; drop table users; --",
+        "{{7*7}}${7*7}%s%n",
+        "\u{202e}\u{feff}\u{200b}",
+        "\r\nBcc: eve@example.com\r\n",
+        "00000000-0000-0000-0000-000000000000",
+        "-1",
+        "99999999999999999999",
+        "👩‍👩‍👧‍👦@例え.jp",
+    ];
+    let mut visitor = site.visitor();
+    for (form, fields) in FORMS {
+        for field in fields {
+            for value in values {
+                let mut pairs = usual(fields);
+                pairs.retain(|(name, _)| name != field);
+                pairs.push(((*field).to_owned(), value.to_owned()));
+                let page = visitor.post(form, &encoded(&pairs)).await;
+                is_a_page(&page, &format!("{form} {field}={value:.40}"));
+            }
+        }
+    }
+    assert_eq!(site.count("registrations").await + site.count("users").await, 0);
+}
+
+#[tokio::test]
+async fn what_no_page_of_ours_could_have_sent_is_refused() {
+    let site = Site::start().await;
+    let mut visitor = site.visitor();
+    for (form, fields) in FORMS {
+        // Log out reads nothing, so nothing in it can be wrong.
+        let Some(first) = fields.first() else { continue };
+        let body = encoded(&usual(fields));
+        for (wrong, what) in [
+            (format!("{body}&{first}=a%00b"), "NUL"),
+            (format!("{body}&{first}=%ff%fe"), "bad UTF-8"),
+            (format!("{body}&{first}=a"), "a repeated field"),
+        ] {
+            is_refused(&visitor.post(form, &wrong).await, 400, &format!("{form}: {what}"));
+        }
+        let huge = format!("{first}={}", "x".repeat(70_000));
+        is_refused(&visitor.post(form, &huge).await, 413, &format!("{form}: a huge body"));
+        for content_type in ["text/plain", "application/json", "multipart/form-data; boundary=x", ""] {
+            let mut headers = vec![("sec-fetch-site", "same-origin".to_owned())];
+            if !content_type.is_empty() {
+                headers.push(("content-type", content_type.to_owned()));
+            }
+            let request =
+                Request { method: "POST", path: form.to_owned(), headers, body: body.clone().into_bytes() };
+            is_refused(&visitor.request(request).await, 415, &format!("{form}: {content_type:?}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_refused_also_when_they_come_bare() {
+    let site = Site::start().await;
+    let mut visitor = site.visitor();
+    let headers = vec![
+        ("content-type", "application/x-www-form-urlencoded".to_owned()),
+        ("sec-fetch-site", "same-origin".to_owned()),
+    ];
+    for body in [&b"email=\xff\xfe&password=x"[..], b"email=\0&password=x", b"\0\0\0", b"%", b"%zz=%zz&&==&"]
+    {
+        let request = Request {
+            method: "POST",
+            path: "/login".to_owned(),
+            headers: headers.clone(),
+            body: body.to_vec(),
+        };
+        let page = visitor.request(request).await;
+        is_a_page(&page, &format!("{body:?}"));
+        assert!(page.status == 400 || page.status == 422, "{body:?}: {}", page.status);
+    }
+}
+
+#[tokio::test]
+async fn unknown_fields_are_ignored() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let form = ann.registration_form("ann@example.com", PASSWORD).await.forge("region_id", "DE-BY");
+    let form = form.forge("is_admin", "true").forge("complaints", "x").forge("hints", "x");
+    assert_eq!(ann.send(form).await.path(), "/register/letter");
+}
+
+#[tokio::test]
+async fn every_address_takes_any_query_and_path() {
+    let site = Site::start().await;
+    let mut visitor = site.user("ann@example.com").await;
+    let mut strangers = site.visitor();
+    for path in [
+        "/confirm?token=%ff",
+        "/confirm?token=a%00b",
+        "/confirm?token=a&token=b",
+        "/confirm?token=%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
+        "/login?next=%00",
+        "/login?next=%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
+        "/login?next=/a&next=/b",
+        "/login?because=nonsense",
+        "/profile?because=nonsense",
+        "/profile?because=",
+        "/help/%ff",
+        "/help/%00",
+        "/help/..%2f..%2fetc%2fpasswd",
+        "/captcha/%ff.png",
+        "/captcha/x.png",
+        "/captcha/00000000-0000-0000-0000-000000000000.png",
+        "/captcha/00000000-0000-0000-0000-000000000000.wav",
+        "/static/%2e%2e%2fCargo.toml",
+        "/static/%ff",
+        "/regions?q=a&q=b",
+        "/dev/mailbox",
+        "/%00",
+        "/%",
+        "//evil.example",
+    ] {
+        for visitor in [&mut visitor, &mut strangers] {
+            is_a_page(&visitor.get(path).await, path);
+        }
+    }
+    strangers.get("/regions?q=%ff").await.is(200);
+    let long = format!("/confirm?token={}", "x".repeat(20_000));
+    is_a_page(&strangers.get(&long).await, "a long token");
+}
+
+#[tokio::test]
+async fn nonsense_in_cookies_is_like_none() {
+    let site = Site::start().await;
+    for value in ["", "x", "%00", "\"", "AAAAAAAAAAAAAAAAAAAAAA", &"x".repeat(4000), "a=b=c"] {
+        let headers = |path: &str| Request {
+            method: "GET",
+            path: path.to_owned(),
+            headers: vec![("cookie", format!("session={value}; device={value}; ;;=; session={value}"))],
+            body: Vec::new(),
+        };
+        let mut visitor = site.visitor();
+        visitor.request(headers("/register/letter")).await.is(200);
+        visitor.request(headers("/profile")).await.is(303);
+        visitor.request(headers("/register")).await.is(200);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_shown_what_is_anothers() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    ann.register("ann@example.com", PASSWORD).await;
+    let mut eve = site.visitor();
+    eve.open("/register").await;
+    for device in [eve.cookie("device"), "A".repeat(43)] {
+        eve.cookies.get_mut("device").expect("a device").value = device;
+        eve.open("/register/letter").await.does_not_say("ann@example.com");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_an_address_does_not_know_is_refused() {
+    let site = Site::start().await;
+    let mut visitor = site.visitor();
+    for (method, path) in
+        [("DELETE", "/login"), ("PUT", "/register"), ("POST", "/help"), ("PATCH", "/profile"), ("POST", "/")]
+    {
+        is_refused(&send(&mut visitor, method, path).await, 405, &format!("{method} {path}"));
+    }
+}
+
+async fn send(visitor: &mut Visitor, method: &'static str, path: &str) -> Page {
+    let headers = vec![("sec-fetch-site", "same-origin".to_owned())];
+    visitor.request(Request { method, path: path.to_owned(), headers, body: Vec::new() }).await
+}

@@ -1,0 +1,158 @@
+//! The captcha: good once, for 20 minutes, on any instance, and dead at the third wrong answer.
+
+use time::Duration;
+use tokio::task::JoinSet;
+
+use crate::support::{PASSWORD, Site};
+
+#[tokio::test]
+async fn a_wrong_answer_costs_no_other_field() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let form = ann.registration_form("ann@example.com", PASSWORD).await;
+    let page = ann.send(form.forge("region_id", "DE-BY").fill("captcha_answer", "99")).await;
+    let complaints = page.is(422).complaints();
+    assert!(complaints.len() == 1 && complaints[0].0 == "captcha_answer", "{complaints:?}");
+    let form = page.form("/register");
+    assert_eq!(
+        (form.value("email"), form.value("region")),
+        ("ann@example.com".into(), "Bavaria, Germany".into())
+    );
+    assert_eq!((form.value("region_id"), form.value("account_type")), ("DE-BY".into(), "artist".into()));
+    assert_eq!(form.value("captcha_answer"), "");
+}
+
+#[tokio::test]
+async fn a_right_answer_holds_for_the_attempts_that_follow() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let form = ann.registration_form("ann@example.com", "").await;
+    let mut page = ann.send(form).await;
+    for _ in 0..3 {
+        page.says("You solved the task in the picture.");
+        let form = page.form("/register");
+        assert!(!form.has("captcha_answer"));
+        page = ann.send(form).await;
+    }
+    let form = page.form("/register").choose("region_id", "DE-BY").fill("password", PASSWORD);
+    assert_eq!(ann.send(form).await.path(), "/register/letter");
+}
+
+#[tokio::test]
+async fn it_is_good_for_one_accepted_form() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let first = ann.registration_form("ann@example.com", PASSWORD).await.forge("region_id", "DE-BY");
+    let (id, answer) = (first.value("captcha_id"), first.value("captcha_answer"));
+    let second = ann.registration_form("bob@example.com", PASSWORD).await.forge("region_id", "DE-BY");
+    let second = second.forge("captcha_id", &id).forge("captcha_answer", &answer);
+    assert_eq!(ann.send(first).await.path(), "/register/letter");
+    let page = ann.send(second).await;
+    let complaints = page.is(422).complaints();
+    assert!(complaints.len() == 1 && complaints[0].0 == "captcha_answer", "{complaints:?}");
+    assert_ne!(page.form("/register").value("captcha_id"), id);
+    assert_eq!(site.count("registrations").await, 1);
+}
+
+#[tokio::test]
+async fn two_forms_at_once_cannot_share_one() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let first = ann.registration_form("ann@example.com", PASSWORD).await.forge("region_id", "DE-BY");
+    let second = ann.registration_form("bob@example.com", PASSWORD).await.forge("region_id", "DE-BY");
+    let second = second
+        .forge("captcha_id", &first.value("captcha_id"))
+        .forge("captcha_answer", &first.value("captcha_answer"));
+    let mut again = ann.clone();
+    let (one, other) = tokio::join!(ann.submit(first), again.submit(second));
+    let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 422]);
+    assert_eq!(site.count("registrations").await, 1);
+}
+
+#[tokio::test]
+async fn the_third_wrong_answer_brings_another_picture() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let form = ann.registration_form("ann@example.com", PASSWORD).await;
+    let (id, answer) = (form.value("captcha_id"), form.value("captcha_answer"));
+    let mut page = ann.send(form.fill("captcha_answer", "99")).await;
+    for _ in 0..2 {
+        let form = page.form("/register");
+        assert_eq!(form.value("captcha_id"), id);
+        page = ann.send(form.fill("captcha_answer", "99")).await;
+    }
+    assert_ne!(page.form("/register").value("captcha_id"), id);
+    ann.open(&format!("/captcha/{id}.png")).await.is(404);
+    let form = page.form("/register").forge("captcha_id", &id).fill("captcha_answer", &answer);
+    assert!(ann.send(form).await.complaints().iter().any(|(field, _)| field == "captcha_answer"));
+}
+
+#[tokio::test]
+async fn another_picture_is_had_without_losing_the_form_or_hearing_complaints() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let form = ann.open("/register").await.form("/register").fill("email", "ann@example.com");
+    let id = form.value("captcha_id");
+    let page = ann.send(form.fill("region", "Bava").fill("password", PASSWORD).press("new_captcha")).await;
+    let form = page.is(200).form("/register");
+    assert!(page.complaints().is_empty());
+    assert_eq!((form.value("email"), form.value("region")), ("ann@example.com".into(), "Bava".into()));
+    assert_eq!(form.value("password"), "");
+    assert_ne!(form.value("captcha_id"), id);
+}
+
+#[tokio::test]
+async fn it_runs_out_after_twenty_minutes_also_when_it_was_solved() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let form = ann.registration_form("ann@example.com", "").await;
+    let page = ann.send(form).await;
+    page.says("You solved the task in the picture.");
+    site.let_pass(Duration::minutes(20)).await;
+    let form = page.form("/register").choose("region_id", "DE-BY").fill("password", PASSWORD);
+    let page = ann.send(form).await;
+    assert_eq!(page.is(422).complaints()[0].0, "captcha_answer");
+    assert!(page.form("/register").has("captcha_answer"));
+}
+
+#[tokio::test]
+async fn any_instance_can_draw_it_and_check_it() {
+    let mut site = Site::start().await;
+    let mut ann = site.visitor();
+    let form = ann.registration_form("ann@example.com", PASSWORD).await.forge("region_id", "DE-BY");
+    site.start_server().await;
+    ann.go_to_instance(site.address());
+    let picture = ann.get(&format!("/captcha/{}.png", form.value("captcha_id"))).await;
+    assert_eq!(
+        (picture.is(200).header("content-type"), picture.header("cache-control")),
+        ("image/png", "no-store")
+    );
+    assert!(picture.body.contains("PNG"));
+    assert_eq!(ann.send(form).await.path(), "/register/letter");
+}
+
+#[tokio::test]
+async fn help_stands_beside_it_for_who_cannot_see_it() {
+    let site = Site::start().await;
+    let page = site.visitor().open("/register").await;
+    assert_eq!(page.attribute("#captcha_answer-live a", "href"), "mailto:support@example.com");
+    assert!(!page.attribute(".captcha img", "alt").is_empty());
+}
+
+#[tokio::test]
+async fn however_many_ask_for_a_picture_at_once_each_gets_it_or_is_told_to_wait() {
+    let site = Site::start().await;
+    let id = site.visitor().open("/register").await.form("/register").value("captcha_id");
+    let mut asking = JoinSet::new();
+    for _ in 0..64 {
+        let (mut asker, path) = (site.visitor(), format!("/captcha/{id}.png"));
+        asking.spawn(async move { asker.get(&path).await });
+    }
+    let pages = asking.join_all().await;
+    assert!(pages.iter().any(|page| page.status == 200));
+    for page in pages.iter().filter(|page| page.status != 200) {
+        assert!(!page.is(503).header("retry-after").is_empty());
+    }
+}

@@ -1,0 +1,170 @@
+//! What only a browser can show.
+
+use thirtyfour::prelude::*;
+
+use crate::support::{Act, Browser, PASSWORD, Site, Stage, until};
+
+/// Types the result of the task in the picture.
+async fn solve(site: &Site, browser: &Browser) {
+    let id = browser.value("[name=captcha_id]").await;
+    browser.type_into("#captcha_answer", site.captcha_answer(&id).await).await;
+}
+
+/// Fills `/register` in, but for the region.
+async fn fill_in(site: &Site, browser: &Browser) {
+    browser.open("/register").await;
+    browser.type_into("#email", "ann@example.com").await;
+    browser.type_into("#password", PASSWORD).await;
+    solve(site, browser).await;
+    browser.click(".card:has([value=customer])").await;
+}
+
+/// Goes from the letter's page to the profile, out and in again.
+async fn confirm_and_come_back(site: &Site, browser: &Browser) {
+    let link = site.sink.letter_to("ann@example.com").await.link();
+    browser.open(&link).await;
+    browser.click("main button.main").await;
+    browser.is_at("/profile").await;
+    browser.says("main", "Bavaria, Germany").await;
+    browser.click("header form button").await;
+    browser.is_at("/login").await;
+    browser.says("main", "You are logged out.").await;
+    browser.type_into("#email", "ann@example.com").await;
+    browser.type_into("#password", PASSWORD).await;
+    browser.click("main button.main").await;
+    browser.is_at("/profile").await;
+}
+
+#[tokio::test]
+async fn the_whole_way_with_scripts_and_by_keyboard_alone_in_the_region_box() {
+    let site = Site::start().await;
+    let browser = site.browser("/").await;
+    fill_in(&site, &browser).await;
+    browser.type_into("#region", "bava").await;
+    browser.says("#region-list li:first-child", "Bavaria, Germany").await;
+    assert_eq!(browser.find("#region").await.attr("aria-expanded").await.unwrap().as_deref(), Some("true"));
+    browser.type_into("#region", Key::Down).await;
+    browser.find("#region-list li[aria-selected=true]").await;
+    browser.type_into("#region", Key::Enter).await;
+    assert_eq!(browser.value("[name=region_id]").await, "DE-BY");
+    assert_eq!(browser.value("#region").await, "Bavaria, Germany");
+    browser.click("main button.main").await;
+    browser.is_at("/register/letter").await;
+    confirm_and_come_back(&site, &browser).await;
+    assert_eq!(site.sql("select region_id from accounts").await, ["(DE-BY)"]);
+}
+
+#[tokio::test]
+async fn the_whole_way_without_scripts() {
+    let site = Site::start().await;
+    let browser = Browser::without_scripts(&site.url()).await;
+    fill_in(&site, &browser).await;
+    browser.type_into("#region", "bava").await;
+    browser.click("main button.main").await;
+    browser.says(".summary", "Choose your region").await;
+    browser.click("fieldset.choices label:has([value=DE-BY])").await;
+    browser.type_into("#password", PASSWORD).await;
+    browser.click("main button.main").await;
+    browser.is_at("/register/letter").await;
+    confirm_and_come_back(&site, &browser).await;
+}
+
+#[tokio::test]
+async fn a_region_is_chosen_by_mouse_and_typing_on_takes_it_back() {
+    let site = Site::start().await;
+    let browser = site.browser("/register").await;
+    browser.type_into("#region", "bava").await;
+    browser.click("#region-list li:first-child").await;
+    assert_eq!(browser.value("[name=region_id]").await, "DE-BY");
+    browser.says("#region-live", "Region chosen.").await;
+    browser.type_into("#region", "x").await;
+    assert_eq!(browser.value("[name=region_id]").await, "");
+    browser.type_into("#region", Key::Escape).await;
+    until("the choice to come back", async || {
+        (browser.value("[name=region_id]").await == "DE-BY").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn enter_on_a_text_alone_leads_to_the_first_hint_and_sends_nothing() {
+    let site = Site::start().await;
+    let browser = site.browser("/register").await;
+    browser.type_into("#region", "bava").await;
+    browser.find("#region-list li").await;
+    browser.type_into("#region", Key::Enter).await;
+    browser.find("#region-list li[aria-selected=true]").await;
+    browser.is_at("/register").await;
+}
+
+#[tokio::test]
+async fn caps_lock_is_pointed_out() {
+    let site = Site::start().await;
+    let browser = site.browser("/login").await;
+    browser.find("#password").await;
+    // WebDriver has no Caps Lock key, so the event that a keyboard would cause is made.
+    let press = "document.getElementById('password').dispatchEvent(
+        new KeyboardEvent('keydown', { key: 'A', modifierCapsLock: arguments[0], bubbles: true }))";
+    browser.driver().execute(press, vec![true.into()]).await.expect("a script");
+    browser.says("#password-live", "Caps Lock is on.").await;
+    browser.driver().execute(press, vec![false.into()]).await.expect("a script");
+    until("the hint to go", async || {
+        let live = browser.driver().find(By::Id("password-live")).await.ok()?;
+        live.text().await.ok()?.is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_password_can_be_read_and_another_script_and_spaces_are_pointed_out() {
+    let site = Site::start().await;
+    let browser = site.browser("/login").await;
+    browser.type_into("#password", "пароль ").await;
+    browser.says("#password-live", "You are typing Cyrillic letters. It ends with a space.").await;
+    browser.click("button.show").await;
+    assert_eq!(browser.find("#password").await.attr("type").await.unwrap().as_deref(), Some("text"));
+}
+
+#[tokio::test]
+async fn the_waiting_page_keeps_itself_current() {
+    let site = Site::start().await;
+    site.sink.once(Stage::Rcpt, Act::Say("450 4.2.1 come back later"));
+    let browser = site.browser("/").await;
+    browser.hurry().await;
+    fill_in(&site, &browser).await;
+    browser.type_into("#region", "bava").await;
+    browser.click("#region-list li:first-child").await;
+    browser.click("main button.main").await;
+    browser.is_at("/register/letter").await;
+    assert!(browser.driver().query(By::Css("[data-look-again]")).and_not_displayed().exists().await.unwrap());
+    browser.says("[data-live]", "come back later").await;
+    site.let_pass(time::Duration::minutes(2)).await;
+    browser.says("[data-live]", "to our mail service at").await;
+    browser.is_at("/register/letter").await;
+}
+
+#[tokio::test]
+async fn a_double_click_registers_once() {
+    let site = Site::start().await;
+    let browser = site.browser("/").await;
+    fill_in(&site, &browser).await;
+    browser.type_into("#region", "bava").await;
+    browser.click("#region-list li:first-child").await;
+    let button = browser.find("main button.main").await;
+    browser.driver().action_chain().double_click_element(&button).perform().await.expect("a double click");
+    browser.is_at("/register/letter").await;
+    site.letters_are("ann@example.com", &["handed_over"]).await;
+    assert_eq!(site.count("registrations").await, 1);
+}
+
+#[tokio::test]
+async fn another_picture_keeps_even_the_password() {
+    let site = Site::start().await;
+    let browser = site.browser("/register").await;
+    browser.type_into("#password", PASSWORD).await;
+    let id = browser.value("[name=captcha_id]").await;
+    browser.click("button[name=new_captcha]").await;
+    until("another picture", async || (browser.value("[name=captcha_id]").await != id).then_some(())).await;
+    assert_eq!(browser.value("#password").await, PASSWORD);
+    browser.is_at("/register").await;
+}

@@ -1,0 +1,21 @@
+//! The site as people meet it: a real server, a real database for each test, a mail service that
+//! can misbehave, visitors who send the forms that the pages show, and, for what only a browser
+//! can show, a browser.
+
+mod support;
+
+mod bad_input;
+mod captcha;
+mod confirmation;
+mod dev_mailbox;
+mod help;
+mod in_browser;
+mod kit;
+mod letters;
+mod login;
+mod outages;
+mod profile;
+mod regions;
+mod registration;
+mod serve;
+mod waiting;

@@ -1,0 +1,83 @@
+use std::{
+    fs::{self, File},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::{Visitor, until};
+
+/// The program itself, as an operator runs it, in an environment that holds nothing but what the
+/// test sets; it is killed when its value goes.
+pub struct Program {
+    process: Child,
+    log: PathBuf,
+    address: SocketAddr,
+}
+
+impl Program {
+    /// Starts `vestibule serve` in a folder, on a free port, and waits until it is open.
+    pub async fn serve(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let log = folder.join("log");
+        let file = File::create(&log).expect("a folder to write into");
+        let mut command = command(folder, &["serve"], settings);
+        command.env("VESTIBULE_LISTEN", "127.0.0.1:0").env("VESTIBULE_LOG_FORMAT", "json");
+        command.stdout(file.try_clone().expect("a file")).stderr(file);
+        let mut process = command.spawn().expect("the program");
+        let address = until("the program to be open", async || {
+            let words = fs::read_to_string(&log).unwrap_or_default();
+            assert!(matches!(process.try_wait(), Ok(None)), "it ended: {words}");
+            let (_, rest) = words.split_once("\"listen\":\"")?;
+            rest.split('"').next()?.parse().ok()
+        })
+        .await;
+        Self { process, log, address }
+    }
+
+    /// Runs it to its end.
+    pub fn run(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+        command(folder, arguments, settings).output().expect("the program")
+    }
+
+    /// Somebody with a browser of their own.
+    pub fn visitor(&self) -> Visitor {
+        Visitor::new(self.address, None)
+    }
+
+    /// Lets a visitor of an earlier run come back.
+    pub fn welcome(&self, visitor: &mut Visitor) {
+        visitor.go_to_instance(self.address);
+    }
+
+    /// All that it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).expect("its log")
+    }
+
+    /// Sends it a signal, and waits for its end.
+    pub fn end(mut self, signal: Signal) -> ExitStatus {
+        kill(Pid::from_raw(self.process.id().cast_signed()), signal).expect("a process that runs");
+        self.process.wait().expect("a child of ours")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn command(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin").current_dir(folder).stdin(Stdio::null());
+    for (name, value) in settings {
+        command.env(format!("VESTIBULE_{name}"), value);
+    }
+    command
+}

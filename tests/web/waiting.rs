@@ -1,0 +1,171 @@
+//! `/register/letter`: what is true of the letters of this browser's registrations.
+
+use time::Duration;
+
+use crate::support::{Act, PASSWORD, Site, Stage};
+
+#[tokio::test]
+async fn a_browser_that_never_registered_is_offered_to() {
+    let site = Site::start().await;
+    let page = site.visitor().open("/register/letter").await;
+    page.is(200).says("No letter is under way");
+    assert_eq!(page.attributes(".ways a", "href"), ["/register", "/login"]);
+}
+
+#[tokio::test]
+async fn a_letter_in_a_workers_hand_and_one_behind_it_are_told_apart() {
+    let site = Site::with(&[("MAIL_WORKERS", "1")]).await;
+    site.sink.always(Stage::Dot, Act::Hang);
+    let (mut ann, mut bob) = (site.visitor(), site.visitor());
+    ann.register("ann@example.com", PASSWORD).await;
+    site.sink.command("DATA", 1).await;
+    let page = bob.register("bob@example.com", PASSWORD).await;
+    page.says("Queued It waits for its turn.");
+    assert!(!page.has("[data-final]"));
+    ann.open("/register/letter").await.says("On its way to our mail service");
+    site.sink.drop_connections();
+}
+
+#[tokio::test]
+async fn a_letter_that_was_taken_says_when_and_for_whom() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    ann.register("ann@example.com", PASSWORD).await;
+    site.letters_are("ann@example.com", &["handed_over"]).await;
+    let page = ann.open("/register/letter").await;
+    page.says("Handed over to our mail service at ");
+    page.says("for example.com");
+    page.says("Look into the folder for unwanted mail, too.");
+    page.does_not_say("Something has gone wrong");
+}
+
+#[tokio::test]
+async fn a_delayed_letter_says_why_and_leaves_at_the_next_try() {
+    let site = Site::start().await;
+    site.sink.once(Stage::Rcpt, Act::Say("450 4.2.1 come back later"));
+    let mut ann = site.visitor();
+    ann.register("ann@example.com", PASSWORD).await;
+    site.letters_are("ann@example.com", &["delayed"]).await;
+    let page = ann.open("/register/letter").await;
+    page.says("Delayed The reason: “450 4.2.1 come back later”. The next try is at ");
+    site.let_pass(Duration::minutes(2)).await;
+    site.letters_are("ann@example.com", &["handed_over"]).await;
+    ann.open("/register/letter").await.says("Handed over to our mail service");
+}
+
+#[tokio::test]
+async fn a_refused_letter_gives_the_servers_words_without_links_or_markup() {
+    let site = Site::start().await;
+    site.sink.once(Stage::Rcpt, Act::Say("550 5.1.1 <b>no such user</b> see https://evil.example/x"));
+    let mut ann = site.visitor();
+    ann.register("ann@example.com", PASSWORD).await;
+    site.letters_are("ann@example.com", &["refused"]).await;
+    let page = ann.open("/register/letter").await;
+    page.says("Refused The reason: “550 5.1.1 <b>no such user</b> see”.");
+    page.says("This letter does not arrive. Check the address above.");
+    page.does_not_say("<b>no such");
+    page.does_not_say("evil.example");
+    assert!(page.has("[data-live][data-final] a[href='/register']"));
+}
+
+#[tokio::test]
+async fn a_letter_that_was_tried_for_a_day_is_given_up() {
+    let site = Site::start().await;
+    site.sink.always(Stage::Greeting, Act::Say("421 4.3.2 not now"));
+    let mut ann = site.visitor();
+    ann.register("ann@example.com", PASSWORD).await;
+    site.letters_are("ann@example.com", &["delayed"]).await;
+    site.let_pass(Duration::hours(25)).await;
+    site.letters_are("ann@example.com", &["given_up"]).await;
+    let page = ann.open("/register/letter").await;
+    page.says("Given up It was tried for a day.");
+    assert!(page.has("[data-live][data-final]"));
+}
+
+#[tokio::test]
+async fn five_letters_a_day_go_to_one_address_and_the_sixth_says_when_it_leaves() {
+    let site = Site::with(&[("CAPTCHA", "off")]).await;
+    let mut pages = Vec::new();
+    for _ in 0..6 {
+        pages.push(site.visitor().register("ann@example.com", PASSWORD).await);
+    }
+    assert!(pages[..5].iter().all(|page| !page.words().contains("Held back")));
+    pages[5].says("Held back 5 letters went to this address within a day; the next leaves at ");
+    site.letters_are(
+        "ann@example.com",
+        &["handed_over", "handed_over", "handed_over", "handed_over", "handed_over", "queued"],
+    )
+    .await;
+    site.let_pass(Duration::hours(24)).await;
+    site.letters_are("ann@example.com", &["handed_over"; 6]).await;
+}
+
+#[tokio::test]
+async fn where_five_letters_went_and_five_wait_none_is_promised_to_the_eleventh() {
+    let site = Site::with(&[("CAPTCHA", "off")]).await;
+    let mut pages = Vec::new();
+    for _ in 0..11 {
+        pages.push(site.visitor().register("ann@example.com", PASSWORD).await);
+    }
+    let holding = pages.iter().map(|page| page.words().contains("Held back")).collect::<Vec<_>>();
+    assert_eq!(holding, [[false; 5].as_slice(), &[true; 5], &[false]].concat());
+    pages[10].says("Not sent 5 letters went to this address within a day, and as many wait.");
+    assert!(pages[10].has("[data-live][data-final] a[href='/register']"));
+    assert_eq!(site.count("registrations").await, 11);
+    assert_eq!(site.count("letters").await, 10);
+}
+
+#[tokio::test]
+async fn the_budget_of_letters_is_the_same_for_a_known_address() {
+    let site = Site::with(&[("CAPTCHA", "off")]).await;
+    site.user("ann@example.com").await;
+    for _ in 0..4 {
+        site.visitor().register("ANN@example.com", PASSWORD).await;
+    }
+    site.visitor().register("ann@example.com", PASSWORD).await.says("Held back");
+}
+
+#[tokio::test]
+async fn a_confirmed_registration_says_so_and_leads_to_log_in() {
+    let site = Site::start().await;
+    let mut ann = site.user("ann@example.com").await;
+    let page = ann.open("/register/letter").await;
+    page.says("This registration was confirmed.");
+    assert!(page.has("[data-live][data-final] a[href='/login']"));
+}
+
+#[tokio::test]
+async fn after_a_day_it_says_that_something_has_gone_wrong_and_whom_to_write_to() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    ann.register("ann@example.com", PASSWORD).await;
+    site.letters_are("ann@example.com", &["handed_over"]).await;
+    site.let_pass(Duration::hours(23)).await;
+    ann.open("/register/letter").await.does_not_say("Something has gone wrong");
+    site.let_pass(Duration::hours(1)).await;
+    let page = ann.open("/register/letter").await;
+    page.says("Something has gone wrong.");
+    assert!(page.has("section a[href='mailto:support@example.com']"));
+}
+
+#[tokio::test]
+async fn a_browser_that_registered_twice_sees_both_and_nobody_elses() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    site.visitor().register("eve@example.com", PASSWORD).await;
+    ann.register("ann@example.com", PASSWORD).await;
+    let page = ann.register("bob@example.com", PASSWORD).await;
+    assert_eq!(page.texts("section h2"), ["bob@example.com", "ann@example.com"]);
+}
+
+#[tokio::test]
+async fn without_scripts_a_button_looks_again() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let page = ann.register("ann@example.com", PASSWORD).await;
+    let page = ann.send(page.form("/register/letter")).await;
+    assert_eq!(
+        (page.is(200).path(), page.texts("section h2")),
+        ("/register/letter", vec!["ann@example.com".to_owned()])
+    );
+}
