@@ -61,10 +61,14 @@ pub async fn insert(
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     let lasts = if new.remember { REMEMBERED } else { NOT_REMEMBERED };
-    // One statement, so one transaction and one round trip: this is what a log in costs.
+    // One statement, so one transaction and one round trip: this is what a log in costs. It does not
+    // wait for the disk: whoever's session a crash of the server takes logs in once more.
     sqlx::query!(
-        "with device as (
-             insert into devices (id, token_hash, created_at, last_seen_at) values ($1, $2, $3, $11)
+        "with unhurried as materialized (
+             select set_config('synchronous_commit', 'off', true)
+         ), device as (
+             insert into devices (id, token_hash, created_at, last_seen_at)
+             select $1, $2, $3, $11 from unhurried
              on conflict (token_hash) do update set last_seen_at = excluded.last_seen_at
              returning id
          ), known as (

@@ -13,10 +13,10 @@ use super::{
     embedded_postgres::{EmbeddedOptions, EmbeddedPostgres, OLDEST_VERSION},
 };
 
-/// Connections of one instance for its pages. Statements are short and no connection is held over
-/// a hash, so a few for each core keep PostgreSQL busy, and several instances fit into the 100 that
-/// it takes by default.
-const FOR_PAGES: u32 = 16;
+/// Connections of one instance for its pages, for each core. Statements are short and no connection
+/// is held over a hash, so a few keep PostgreSQL busy; more would only take turns, each with its
+/// caches gone cold.
+const FOR_PAGES_A_CORE: u32 = 3;
 
 /// How long a request waits for a connection, and so how long a page takes to say that the
 /// database is gone.
@@ -70,8 +70,10 @@ impl DatabaseServer {
 /// # Errors
 /// When the database cannot be reached, or is too old.
 pub async fn connect(options: PgConnectOptions, beside_pages: u32) -> anyhow::Result<PgPool> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let for_pages = FOR_PAGES_A_CORE * u32::try_from(cores).unwrap_or(1).max(2);
     let pool = PgPoolOptions::new()
-        .max_connections(FOR_PAGES + beside_pages)
+        .max_connections(for_pages + beside_pages)
         .acquire_timeout(ACQUIRE_LIMIT)
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
