@@ -214,11 +214,30 @@ mod tests {
         let mistake = sqlx::query("select nonsense").execute(&pool).await.unwrap_err();
         assert!(!is_gone(&mistake));
 
+        // Held, so that its end is seen here: the pool tests what it takes back, drops the dead and
+        // waits for the next server, so that asking it may never show an error.
+        let mut held = pool.acquire().await.unwrap();
+        let started_at = "select pg_postmaster_start_time()::text";
+        let killed: String = sqlx::query_scalar(started_at).fetch_one(&mut *held).await.unwrap();
         scratch.kill_server();
-        // The connection may outlive the server by a moment.
-        while sqlx::query("select 1").execute(&pool).await.is_ok() {}
-        while let Err(error) = sqlx::query("select 1").execute(&pool).await {
-            assert!(is_gone(&error), "{error:?}");
+        // A connection may outlive the server until it lies idle.
+        let pause = || tokio::time::sleep(Duration::from_millis(10));
+        let error = loop {
+            match sqlx::query("select 1").execute(&mut *held).await {
+                Ok(_) => pause().await,
+                Err(error) => break error,
+            }
+        };
+        assert!(is_gone(&error), "{error:?}");
+        drop(held);
+        // Not until the next server answers: another of the pool's connections may outlive the last one.
+        loop {
+            match sqlx::query_scalar::<_, String>(started_at).fetch_one(&pool).await {
+                Ok(answering) if answering != killed => break,
+                Ok(_) => {}
+                Err(error) => assert!(is_gone(&error), "{error:?}"),
+            }
+            pause().await;
         }
         tokio::task::spawn_blocking(move || server.stop()).await.unwrap();
         let error = sqlx::query("select 1").execute(&pool).await.unwrap_err();
