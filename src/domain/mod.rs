@@ -2,19 +2,23 @@
 //! `String` that might be one. Nothing here touches the world.
 
 mod account_type;
+mod display_name;
 mod email_address;
 mod ids;
 mod own_path;
 mod password;
 mod password_hash;
+mod phone_number;
 mod region_id;
 mod token;
 
 pub use account_type::AccountType;
+pub use display_name::{DisplayName, NotADisplayName};
 pub use email_address::{EmailAddress, NotAnEmailAddress};
 pub use ids::{AccountId, CaptchaId, DeviceId, FormId, LetterId, RegistrationId, UserId};
 pub use own_path::OwnPath;
 pub use password::Password;
 pub use password_hash::PasswordHash;
+pub use phone_number::{NotAPhoneNumber, PhoneNumber};
 pub use region_id::RegionId;
 pub use token::{Token, TokenHash};

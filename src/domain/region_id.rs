@@ -26,6 +26,11 @@ impl RegionId {
         shaped.then(|| Self(text.to_owned()))
     }
 
+    /// Its country's id (ISO 3166-1).
+    pub fn country(&self) -> &str {
+        self.0.split('-').next().unwrap_or_default()
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
