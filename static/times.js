@@ -12,7 +12,10 @@ function show() {
     const time = new Date(element.dateTime);
     if (Number.isNaN(time.getTime())) continue;
     const date = day.format(time);
-    element.textContent = date === today ? clock.format(time) : `${date}, ${clock.format(time)}`;
+    const isToday = date === today;
+    element.textContent = "said" in element.dataset
+      ? `${isToday ? "" : `on ${date} `}at ${clock.format(time)}`
+      : `${isToday ? "" : `${date}, `}${clock.format(time)}`;
   }
 }
 

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 use crate::domain::FormId;
 
 /// How long an accepted form is remembered.
-const REMEMBERED: Duration = Duration::minutes(15);
+pub const REMEMBERED: Duration = Duration::minutes(15);
 
 /// Where this form led when it was accepted, or `None` where it was not, or not lately.
 pub async fn redirect_of(

@@ -3,7 +3,8 @@
 //!
 //! A try at a password counts from its beginning to its end as if it had failed, so that no number
 //! of tries at once gets past a limit: those that are under way are known to this instance alone, and
-//! become rows when they fail.
+//! become rows when they fail. A letter has no such time: whoever asks for one lines up, looks, and spends
+//! in one transaction.
 //!
 //! An event is a row that counts until its window has passed. Its subject is hashed: one short key
 //! for every kind, and the table names nobody.
@@ -20,7 +21,7 @@ use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    domain::{EmailAddress, RegistrationId, TokenHash},
+    domain::{Client, EmailAddress, RegistrationId, TokenHash},
     platform::telemetry::{BudgetLabels, Metrics},
 };
 
@@ -54,8 +55,28 @@ pub const CONFIRMATION_FAILURES: Budget =
 /// The letters that registrations send to one recipient; those beyond are held back.
 pub const REGISTRATION_LETTERS: Budget =
     Budget { name: "registration_letters", limit: 5, window: Duration::hours(24) };
+/// The letters that changes of address send to one recipient; those beyond are left out.
+pub const EMAIL_CHANGE_LETTERS: Budget =
+    Budget { name: "email_change_letters", limit: 5, window: Duration::hours(24) };
+/// The letters with a generated password that go to one recipient; those beyond are left out.
+pub const RECOVERY_LETTERS: Budget =
+    Budget { name: "recovery_letters", limit: 5, window: Duration::hours(24) };
+/// How far apart they are.
+pub const RECOVERY_LETTERS_APART: Budget =
+    Budget { name: "recovery_letters_apart", limit: 1, window: Duration::minutes(15) };
+/// The letters to one recipient that there is no such user; those beyond are left out.
+pub const NO_SUCH_USER_LETTERS: Budget =
+    Budget { name: "no_such_user_letters", limit: 1, window: Duration::hours(24) };
+/// What somebody changes by the forms of their profile. It is counted by what stands in their activity,
+/// which is kept for as long as they are there, and must not grow without end.
+pub const CHANGES: Budget = Budget { name: "changes", limit: 60, window: Duration::hours(1) };
 /// The letters that a stranger at a client can cause, of every kind; beyond them a captcha is wanted.
 pub const CLIENT_LETTERS: Budget = Budget { name: "client_letters", limit: 20, window: Duration::hours(1) };
+
+/// What the letters that a stranger at this client can cause are counted against, whoever gets them.
+pub fn letters_of(client: &Client) -> (Budget, Subject) {
+    (CLIENT_LETTERS, Subject::client(client.network()))
+}
 
 /// Whom a budget is about, hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,6 +170,20 @@ impl Budgets {
         self.count(connection, budgets, [0; N], now).await
     }
 
+    /// The same, once others who spend what is these subjects' are done: what the transaction spends by it
+    /// is spent by nobody else. Clients stand before recipients, so that no two wait for each other.
+    pub async fn usage_in_line<const N: usize>(
+        &self,
+        connection: &mut PgConnection,
+        budgets: [(Budget, Subject); N],
+        now: OffsetDateTime,
+    ) -> sqlx::Result<[Usage; N]> {
+        if self.enabled {
+            line_up(connection, &budgets).await?;
+        }
+        self.usage(connection, budgets, now).await
+    }
+
     /// Begins a try that may fail against any of these budgets, and says how much of each the others
     /// have used, those that are under way among them.
     pub async fn begin<const N: usize>(
@@ -157,14 +192,20 @@ impl Budgets {
         budgets: [(Budget, Subject); N],
         now: OffsetDateTime,
     ) -> sqlx::Result<(Try, [Usage; N])> {
-        // Before the rows are read: a try that ends in between is counted twice rather than never.
-        let mut others = [0; N];
+        if !self.enabled {
+            let under_way = Try { budgets: self.clone(), counted: Vec::new() };
+            return Ok((under_way, [Usage::Free { untouched: true }; N]));
+        }
         let under_way = Try { budgets: self.clone(), counted: budgets.to_vec() };
-        for (others, (budget, subject)) in others.iter_mut().zip(budgets) {
+        let mut others = [0; N];
+        // Before the rows are read: a try that ends in between is counted twice rather than never.
+        {
             let mut tries = self.tries();
-            let count = tries.entry((budget.name, subject)).or_default();
-            *others = *count;
-            *count += 1;
+            for (others, (budget, subject)) in others.iter_mut().zip(budgets) {
+                let count = tries.entry((budget.name, subject)).or_default();
+                *others = *count;
+                *count += 1;
+            }
         }
         Ok((under_way, self.count(connection, budgets, others, now).await?))
     }
@@ -254,23 +295,29 @@ impl Budgets {
         subject: Subject,
         now: OffsetDateTime,
     ) -> sqlx::Result<Option<OffsetDateTime>> {
-        if !self.enabled {
-            return Ok(Some(now));
-        }
-        // Two at once would find the same place free.
-        sqlx::query!(
-            "select pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 0))",
-            subject.0.as_slice()
-        )
-        .execute(&mut *connection)
-        .await?;
-        let [usage] = self.usage(&mut *connection, [(budget, subject)], now).await?;
+        let [usage] = self.usage_in_line(&mut *connection, [(budget, subject)], now).await?;
         let at = usage.spent_until().unwrap_or(now);
         if at > now + budget.window {
             return Ok(None);
         }
         self.spend(connection, &[(budget, subject)], at).await?;
         Ok(Some(at))
+    }
+
+    /// Counts one event where there is some left of the budget; returns whether there was. To be called in
+    /// a transaction.
+    pub async fn spend_if_free(
+        &self,
+        connection: &mut PgConnection,
+        budget: Budget,
+        subject: Subject,
+        now: OffsetDateTime,
+    ) -> sqlx::Result<bool> {
+        let [usage] = self.usage_in_line(&mut *connection, [(budget, subject)], now).await?;
+        if !usage.is_spent() {
+            self.spend(connection, &[(budget, subject)], now).await?;
+        }
+        Ok(!usage.is_spent())
     }
 
     /// Gives a budget back whole.
@@ -303,6 +350,18 @@ impl Drop for Try {
             }
         }
     }
+}
+
+/// Waits for others who spend what is the same subjects': two at once would find the same place free.
+async fn line_up(connection: &mut PgConnection, budgets: &[(Budget, Subject)]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended(encode(subject, 'hex'), 0))
+         from unnest($1::bytea[]) as subject",
+        &subjects(budgets),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 fn names(budgets: &[(Budget, Subject)]) -> Vec<String> {

@@ -3,11 +3,29 @@
 //! owns the transaction. Every one of them fails when the database does.
 
 pub mod accepted_forms;
+pub mod activity;
 pub mod budgets;
 pub mod credentials;
+pub mod deletion;
 /// Browsers, known by their cookie.
 pub mod devices;
+pub mod email_changes;
+pub mod generated_passwords;
+pub mod notices;
 pub mod registrations;
 pub mod sessions;
 /// Users and their accounts.
 pub mod users;
+
+use crate::{
+    mail::Registry,
+    platform::{config::Config, password_hasher::PasswordHasher},
+};
+
+/// The letters that several features cause.
+pub fn letters(registry: Registry, config: &Config, hasher: &PasswordHasher) -> Registry {
+    registry
+        .with(generated_passwords::GeneratedPasswordLetter::new(config, hasher))
+        .with(notices::NoticeLetter::new(config))
+        .with(notices::AddressLeftLetter::new(config))
+}

@@ -1,14 +1,14 @@
 //! Where a user is logged in. The id that the cookie carries is known here only by its hash.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
 use super::devices;
-use crate::domain::{AccountId, AccountType, DeviceId, EmailAddress, TokenHash, UserId};
+use crate::domain::{
+    AccountId, AccountType, ActivityId, Client, DeviceId, DisplayName, EmailAddress, TokenHash, UserId,
+};
 
 /// How long a session lasts with “remember me”.
 pub const REMEMBERED: Duration = Duration::days(30);
@@ -24,19 +24,21 @@ pub struct NewSession {
     pub user_id: UserId,
     /// To which account.
     pub account_id: AccountId,
+    /// What was proved, hashed once more: SHA-256 of the password's PHC string. It must still hold.
+    pub proved: TokenHash,
     /// The browser's cookie.
     pub device: TokenHash,
     /// Whether to stay logged in when the browser closes.
     pub remember: bool,
-    /// From where.
-    pub client_address: IpAddr,
-    /// With what.
-    pub user_agent: String,
+    /// From where, and with what.
+    pub client: Client,
 }
 
 /// Who is logged in, as the header of every page names them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SignedIn {
+    /// This session.
+    pub session: TokenHash,
     /// The user.
     pub user_id: UserId,
     /// The account that this session is for.
@@ -46,14 +48,17 @@ pub struct SignedIn {
     /// The user's address.
     pub email: EmailAddress,
     /// The account's display name.
-    pub display_name: Option<String>,
+    pub display_name: Option<DisplayName>,
+    /// Whether the password is one that recovery made, and none was chosen since.
+    pub password_is_generated: bool,
     /// When this session was last used, to within [`SEEN_EVERY`].
     #[serde(with = "time::serde::rfc3339")]
     pub last_seen_at: OffsetDateTime,
 }
 
-/// Makes a session, and the device known to the user. Where the user is locked or gone by now, none
-/// is made: it ended before it began, and the next page leads to log in, which says why.
+/// Makes a session, and the device known to the user. Where the user is locked, being deleted or gone by
+/// now, or has another password than the one that was proved, none is made: it ended before it began, and
+/// the next page leads to log in, which says why.
 pub async fn insert(
     connection: &mut PgConnection,
     id_hash: TokenHash,
@@ -71,15 +76,24 @@ pub async fn insert(
              select $1, $2, $3, $11 from unhurried
              on conflict (token_hash) do update set last_seen_at = excluded.last_seen_at
              returning id
+         ), owner as materialized (
+             -- Held, so that who changes the password meanwhile either ends this session or is seen here.
+             select id from users
+             where id = $4 and locked_at is null and deletion_due_at is null
+                 and sha256(convert_to(password_hash, 'UTF8')) = $12
+             for share
          ), known as (
              insert into known_devices (user_id, device_id, since)
-             select users.id, device.id, $3 from users, device where users.id = $4 and locked_at is null
+             select id, (select id from device), $3 from owner
              on conflict do nothing
+         ), told as (
+             -- Event::LoggedIn, by hand: `activity::record` would be a statement of its own.
+             insert into activity (id, user_id, happened_at, kind, client_address, user_agent)
+             select $13, id, $3, 'logged_in', $8, $9 from owner
          )
          insert into sessions (id_hash, user_id, account_id, remember, logged_in_at, last_seen_at, expires_at,
              client_address, user_agent)
-         select $5, users.id, $6, $7, $3, $3, $8, $9, $10
-         from users where users.id = $4 and locked_at is null",
+         select $5, id, $6, $7, $3, $3, $10, $8, $9 from owner",
         DeviceId::new() as DeviceId,
         new.device.as_bytes(),
         now,
@@ -87,10 +101,12 @@ pub async fn insert(
         id_hash.as_bytes(),
         new.account_id as AccountId,
         new.remember,
+        IpNet::from(new.client.address) as IpNet,
+        new.client.user_agent,
         now + lasts,
-        IpNet::from(new.client_address) as IpNet,
-        new.user_agent,
         devices::day_of(now),
+        new.proved.as_bytes(),
+        ActivityId::new() as ActivityId,
     )
     .execute(connection)
     .await?;
@@ -105,11 +121,14 @@ pub async fn load(
 ) -> sqlx::Result<Option<(SignedIn, OffsetDateTime)>> {
     let row = sqlx::query!(
         r#"select sessions.user_id as "user_id: UserId", account_id as "account_id: AccountId",
-               account_type as "account_type: AccountType", email as "email: EmailAddress", display_name, last_seen_at, expires_at
+               account_type as "account_type: AccountType", email as "email: EmailAddress",
+               display_name as "display_name: DisplayName",
+               password_is_generated, last_seen_at, expires_at
            from sessions
            join users on users.id = sessions.user_id
            join accounts on accounts.id = sessions.account_id
-           where id_hash = $1 and expires_at > $2 and locked_at is null"#,
+           -- Whoever logged in to an account while it was being hidden logs in once more, to the other one.
+           where id_hash = $1 and expires_at > $2 and locked_at is null and accounts.deletion_due_at is null"#,
         id_hash.as_bytes(),
         now,
     )
@@ -117,15 +136,27 @@ pub async fn load(
     .await?;
     Ok(row.map(|row| {
         let signed_in = SignedIn {
+            session: id_hash,
             user_id: row.user_id,
             account_id: row.account_id,
             account_type: row.account_type,
             email: row.email,
             display_name: row.display_name,
+            password_is_generated: row.password_is_generated,
             last_seen_at: row.last_seen_at,
         };
         (signed_in, row.expires_at)
     }))
+}
+
+/// Whether a session has not been ended; in a transaction that holds its user nobody ends it any more.
+pub async fn is_live(connection: &mut PgConnection, id_hash: TokenHash) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from sessions where id_hash = $1) as "is_live!""#,
+        id_hash.as_bytes()
+    )
+    .fetch_one(connection)
+    .await
 }
 
 /// Notes that a session is in use.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{
     Postgres,
     error::BoxDynError,
-    postgres::{PgTypeInfo, PgValueRef},
+    postgres::{PgHasArrayType, PgTypeInfo, PgValueRef},
 };
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
@@ -104,6 +104,12 @@ impl TryFrom<String> for EmailAddress {
 impl From<EmailAddress> for String {
     fn from(email: EmailAddress) -> Self {
         email.typed
+    }
+}
+
+impl PgHasArrayType for EmailAddress {
+    fn array_type_info() -> PgTypeInfo {
+        <String as PgHasArrayType>::array_type_info()
     }
 }
 

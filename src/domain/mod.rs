@@ -2,6 +2,7 @@
 //! `String` that might be one. Nothing here touches the world.
 
 mod account_type;
+mod client;
 mod display_name;
 mod email_address;
 mod ids;
@@ -13,9 +14,13 @@ mod region_id;
 mod token;
 
 pub use account_type::AccountType;
+pub use client::Client;
 pub use display_name::{DisplayName, NotADisplayName};
 pub use email_address::{EmailAddress, NotAnEmailAddress};
-pub use ids::{AccountId, CaptchaId, DeviceId, FormId, LetterId, RegistrationId, UserId};
+pub use ids::{
+    AccountId, ActivityId, CaptchaId, DeviceId, EmailChangeId, FormId, LetterId, NoticeId, RegistrationId,
+    UserId,
+};
 pub use own_path::OwnPath;
 pub use password::Password;
 pub use password_hash::PasswordHash;

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use rand::{TryRng, rngs::SysRng};
 use serde::{Deserialize, Deserializer};
 use unicode_normalization::UnicodeNormalization;
 
@@ -12,7 +13,58 @@ pub struct Password {
     typed_characters: usize,
 }
 
+/// What generated passwords are made of: small letters and digits of which none looks like another.
+const GENERATED_ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
+/// Their characters stand in groups of so many, with hyphens between.
+const GENERATED_GROUP: usize = 4;
+const GENERATED_GROUPS: usize = 4;
+/// The hyphen, and what keyboards and text programs put in its place.
+const HYPHENS: [char; 6] = ['-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}'];
+
 impl Password {
+    /// How many characters a generated password has, hyphens included.
+    pub const GENERATED_CHARACTERS: usize = GENERATED_GROUPS * (GENERATED_GROUP + 1) - 1;
+
+    /// A new password of 16 random characters in groups, 79 bits.
+    ///
+    /// # Panics
+    /// When the operating system has no randomness to give; nothing can be kept secret then.
+    pub fn generate() -> Self {
+        let character = || {
+            // A byte above the last whole round of the alphabet would favour its beginning.
+            let fair = u8::MAX - u8::MAX % 31;
+            loop {
+                let mut byte = [0];
+                SysRng.try_fill_bytes(&mut byte).expect("the system gives random bytes");
+                if byte[0] < fair {
+                    return char::from(GENERATED_ALPHABET[usize::from(byte[0]) % GENERATED_ALPHABET.len()]);
+                }
+            }
+        };
+        let group = |_| (0..GENERATED_GROUP).map(|_| character()).collect::<String>();
+        Self::new(&(0..GENERATED_GROUPS).map(group).collect::<Vec<_>>().join("-"))
+    }
+
+    /// Whether it has the shape of a generated password.
+    pub fn looks_generated(&self) -> bool {
+        let is_of_them = |c: char| u8::try_from(c).is_ok_and(|c| GENERATED_ALPHABET.contains(&c));
+        let groups: Vec<_> = self.normalised.split('-').collect();
+        groups.len() == GENERATED_GROUPS
+            && groups.iter().all(|group| group.len() == GENERATED_GROUP && group.chars().all(is_of_them))
+    }
+
+    /// Whether it would have that shape with other capitals, hyphens or spaces.
+    pub fn is_nearly_generated(&self) -> bool {
+        let bare: String = self
+            .normalised
+            .chars()
+            .filter(|c| !c.is_whitespace() && !HYPHENS.contains(c))
+            .map(|c| c.to_ascii_lowercase())
+            .collect();
+        let is_whole = bare.len() == GENERATED_GROUPS * GENERATED_GROUP;
+        is_whole && bare.bytes().all(|c| GENERATED_ALPHABET.contains(&c)) && !self.looks_generated()
+    }
+
     /// Takes anything: bounds are for passwords that are *chosen*, and are the form's to check.
     pub fn new(typed: &str) -> Self {
         Self { normalised: typed.nfc().collect(), typed_characters: typed.chars().count() }
@@ -55,6 +107,32 @@ mod tests {
         assert_eq!(Password::new("e\u{301}").reveal(), Password::new("é").reveal());
         assert_eq!(Password::new(" a\t ").reveal(), " a\t ");
         assert_eq!(Password::new("e\u{301}").characters(), 2);
+    }
+
+    #[test]
+    fn a_generated_one_has_its_shape_and_is_like_no_other() {
+        let (one, other) = (Password::generate(), Password::generate());
+        assert!(one.looks_generated() && one != other, "{}", one.reveal());
+        assert_eq!(one.characters(), Password::GENERATED_CHARACTERS);
+        for typed in
+            ["", "secret", "abcd-efgh-jkmn", "abcd-efgh-jkmn-pqr", "abcd-efgh-jkmn-pqrO", "abcdefghjkmnpqrs"]
+        {
+            assert!(!Password::new(typed).looks_generated(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn one_that_was_typed_otherwise_than_it_stands_there_is_nearly_one() {
+        for typed in
+            ["ABCD-EFGH-JKMN-PQRS", "abcdefghjkmnpqrs", "abcd efgh jkmn pqrs ", "abcd\u{2013}efgh-jkmn-pqrs"]
+        {
+            assert!(Password::new(typed).is_nearly_generated(), "{typed}");
+        }
+        for typed in
+            ["", "abcd-efgh-jkmn-pqrs", "abcd-efgh-jkmn-pqr", "abcd-efgh-jkmn-pqro", "ÄBCDEFGHJKMNPQR"]
+        {
+            assert!(!Password::new(typed).is_nearly_generated(), "{typed}");
+        }
     }
 
     #[test]

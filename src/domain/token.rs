@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 pub struct Token([u8; 32]);
 
 /// SHA-256 of a random secret. A fast hash is enough for what nobody can guess.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(transparent)]
 pub struct TokenHash([u8; 32]);
 
 impl Token {
@@ -54,9 +55,22 @@ impl TokenHash {
         Self(Sha256::digest(secret).into())
     }
 
+    /// The hash by which a page names something of its owner's, or `None` for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        Some(Self(bytes.try_into().ok()?))
+    }
+
     /// The bytes as the database takes them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// 43 characters of base64url, for the page of its owner.
+impl fmt::Display for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64URL_NOPAD.encode(&self.0))
     }
 }
 

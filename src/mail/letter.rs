@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::EmailAddress;
+use crate::domain::{EmailAddress, LetterId};
 
 /// One kind of letter. The value is what this kind needs to know of the site (its public address,
 /// limits that the words mention); what a single letter is about comes with its row.
@@ -38,6 +38,8 @@ pub trait Letter: Send + Sync + 'static {
 /// A letter's row, as [`Letter::prepare`] sees it.
 #[derive(Clone, Debug)]
 pub struct Owed {
+    /// The letter itself: what a secret's lifetime is counted by.
+    pub letter: LetterId,
     /// To whom it was promised.
     pub to: EmailAddress,
     /// The registration, the user, … that it speaks of.

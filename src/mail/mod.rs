@@ -10,6 +10,7 @@
 //!
 //! This floor knows no feature: each brings its [`Letter`]s, and the server fills the [`Registry`].
 
+mod draft;
 mod letter;
 mod local_mailbox;
 mod measured_stream;
@@ -22,7 +23,8 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use draft::Draft;
 pub use letter::{Letter, Owed, Prepared, Priority, Registry, Words};
 pub use local_mailbox::{LocalLetter, LocalMailbox};
-pub use queue::{LetterState, LetterStatus, about, enqueue, hold_back, purge};
+pub use queue::{KEPT, LetterState, LetterStatus, about, enqueue, enqueue_if, hold_back, purge};
 pub use worker::Workers;

@@ -16,7 +16,7 @@ use crate::domain::{EmailAddress, LetterId};
 pub(super) const CHANNEL: &str = "letters";
 
 /// How long a settled letter is kept: longer than a registration that asks after it.
-const KEPT: time::Duration = time::Duration::days(30);
+pub const KEPT: time::Duration = time::Duration::days(30);
 
 /// Where a letter is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -75,12 +75,24 @@ pub async fn enqueue<L: Letter>(
     about: Option<Uuid>,
     now: OffsetDateTime,
 ) -> sqlx::Result<LetterId> {
+    enqueue_if::<L>(connection, true, to, about, now).await
+}
+
+/// Promises a letter where `is_owed`, and else runs the same statement for nothing: where nobody is to
+/// learn from the time which it was. The id is that of no letter then.
+pub async fn enqueue_if<L: Letter>(
+    connection: &mut PgConnection,
+    is_owed: bool,
+    to: &EmailAddress,
+    about: Option<Uuid>,
+    now: OffsetDateTime,
+) -> sqlx::Result<LetterId> {
     let id = LetterId::new();
     // Workers hear of it only once the transaction is committed.
     sqlx::query!(
         "with promised as (
              insert into letters (id, kind, recipient, about, priority, created_at, due_at)
-             values ($1, $2, $3, $4, $5, $6, $6)
+             select $1, $2, $3, $4, $5, $6, $6 where $8
              returning id
          )
          select pg_notify($7, '') from promised",
@@ -91,6 +103,7 @@ pub async fn enqueue<L: Letter>(
         L::PRIORITY as i16,
         now,
         CHANNEL,
+        is_owed,
     )
     .execute(connection)
     .await?;

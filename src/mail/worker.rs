@@ -215,7 +215,7 @@ impl Office {
         // An older instance meets a newer one's letters while both run; the newer writes them.
         let writer = self.registry.writer(&claim.kind).context("no letter of this kind is known here")?;
         let now = self.clock.now();
-        let owed = Owed { to: claim.recipient.clone(), about: claim.about, now };
+        let owed = Owed { letter: claim.id, to: claim.recipient.clone(), about: claim.about, now };
         let mut tx = connection.begin().await?;
         let written = writer.write(&owed, &mut tx).await?;
         tx.commit().await?;

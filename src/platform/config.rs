@@ -19,6 +19,8 @@ use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
+use crate::domain::Password;
+
 /// What every part of the program may know about how it was set up.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -42,9 +44,12 @@ pub struct Config {
     pub email_length: RangeInclusive<usize>,
     /// How many characters a password may have where it is chosen.
     pub password_length: RangeInclusive<usize>,
+    /// Whether a generated password opens nothing but the page on which another is chosen.
+    pub generated_password_must_change: bool,
     /// How passwords are hashed.
     pub hash: HashConfig,
-    /// Whether registering asks for a captcha (off for a closed network).
+    /// Whether captchas are asked, always to register and elsewhere once a budget wants one (off for a closed
+    /// network).
     pub captcha: bool,
     /// Whether budgets slow anybody down (off for load tests).
     pub throttle: bool,
@@ -227,8 +232,11 @@ impl Settings {
         let data_dir = self.or("DATA_DIR", "./data", "a folder");
         let mail = self.understand_mail(public_url.as_ref());
         let support_email = self.optional::<Mailbox>("SUPPORT_EMAIL", "an email address");
-        let email_length = self.length("EMAIL", 3..=20, 254);
-        let password_length = self.length("PASSWORD", 3..=20, 1024);
+        let email_length = self.length("EMAIL", 3..=20, 1..=254, 1..=254);
+        // What recovery generates is a password like any other.
+        let generated = Password::GENERATED_CHARACTERS;
+        let password_length = self.length("PASSWORD", 3..=20, 1..=generated, generated..=1024);
+        let must_change = self.choice("GENERATED_PASSWORD_MUST_CHANGE", ["false", "true"]);
         let hash = self.understand_hash();
         let captcha = self.choice("CAPTCHA", ["picture", "off"]);
         let throttle = self.choice("THROTTLE", ["on", "off"]);
@@ -244,6 +252,7 @@ impl Settings {
             support_email: support_email?.map(|mailbox| mailbox.email.to_string()),
             email_length: email_length?,
             password_length: password_length?,
+            generated_password_must_change: must_change? == "true",
             hash: hash?,
             captcha: captcha? == "picture",
             throttle: throttle? == "on",
@@ -349,10 +358,11 @@ impl Settings {
         &mut self,
         name: &str,
         default: RangeInclusive<usize>,
-        most: usize,
+        allowed_min: RangeInclusive<usize>,
+        allowed_max: RangeInclusive<usize>,
     ) -> Option<RangeInclusive<usize>> {
-        let min = self.number(&format!("{name}_MIN"), *default.start(), 1..=most);
-        let max = self.number(&format!("{name}_MAX"), *default.end(), 1..=most);
+        let min = self.number(&format!("{name}_MIN"), *default.start(), allowed_min);
+        let max = self.number(&format!("{name}_MAX"), *default.end(), allowed_max);
         let length = min?..=max?;
         if length.is_empty() {
             self.complain(&format!("{name}_MIN"), &format!("no more than {PREFIX}{name}_MAX"));
@@ -548,6 +558,26 @@ mod tests {
         let complaints = complaints.unwrap_err();
         assert!(complaints.contains("VESTIBULE_HASH_WORKERS: expected a number from 1 to "), "{complaints}");
         assert_eq!(complaints.lines().count(), 3, "{complaints}");
+    }
+
+    #[test]
+    fn a_generated_password_fits_into_the_bounds_or_nothing_starts() {
+        for (name, refused, allowed) in [("MAX", "18", "from 19 to 1024"), ("MIN", "20", "from 1 to 19")] {
+            let key = format!("VESTIBULE_PASSWORD_{name}");
+            let complaints = read(&[(&key, refused)]).unwrap_err();
+            assert!(complaints.starts_with(&key) && complaints.contains(allowed), "{complaints}");
+            assert_eq!(complaints.lines().count(), 1, "{complaints}");
+            read(&[(&key, "19")]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_generated_password_must_be_changed_only_where_that_is_set() {
+        let must_change = |value| read(&[("VESTIBULE_GENERATED_PASSWORD_MUST_CHANGE", value)]);
+        assert!(!read(&[]).unwrap().generated_password_must_change);
+        assert!(must_change("true").unwrap().generated_password_must_change);
+        assert!(!must_change("false").unwrap().generated_password_must_change);
+        assert!(must_change("yes").unwrap_err().contains("expected false or true"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use argon2::{
     Algorithm, Argon2, Block, Params, Version,
     password_hash::phc::{self, Output, ParamsString, Salt},
@@ -60,6 +61,8 @@ pub enum Verdict {
         /// The hash was made with other parameters than today's, and should be made anew.
         needs_renewal: bool,
     },
+    /// It is the generated password at this place.
+    Generated(usize),
 }
 
 impl PasswordHasher {
@@ -88,12 +91,34 @@ impl PasswordHasher {
     /// [`Busy`] when too many wait, of this client or of all.
     pub async fn hash(&self, client: IpNet, password: &Password) -> Result<PasswordHash, Busy> {
         let recipe = self.current_recipe();
-        let output = self.output(client, password, recipe.clone()).await?;
+        let output = self.output(Some(client), password, recipe.clone()).await?;
         Ok(recipe.write_down(output))
     }
 
-    /// Whether `password` is the one that `stored` was made of. Without one, or with one that
-    /// cannot be read, it is wrong at the same cost.
+    /// A hash of a generated password with salt and parameters of `alike`, so that whoever compares
+    /// with one compares with both by a single hash. The site asks this itself, a letter at a time, so
+    /// it waits for its turn however many others do.
+    ///
+    /// # Errors
+    /// Where `alike` cannot be read, or the hash fails.
+    pub async fn hash_alike(
+        &self,
+        password: &Password,
+        alike: &PasswordHash,
+    ) -> anyhow::Result<PasswordHash> {
+        let (recipe, _) = Recipe::read(alike).context("the user's hash cannot be read")?;
+        let output = self.output(None, password, recipe.clone()).await?;
+        Ok(recipe.write_down(output))
+    }
+
+    /// A hash that no password leads to, with a salt of its own.
+    pub fn unknown_to_all(&self) -> PasswordHash {
+        let noise: [u8; Params::DEFAULT_OUTPUT_LEN] = rand::random();
+        self.current_recipe().write_down(Output::new(&noise).expect("an output of the usual length"))
+    }
+
+    /// Whether `password` is the one that `stored` was made of, or one of `generated`, which were made
+    /// alike. Without any stored, or with one that cannot be read, it is wrong at the same cost.
     ///
     /// # Errors
     /// [`Busy`] when too many wait, of this client or of all.
@@ -102,18 +127,33 @@ impl PasswordHasher {
         client: IpNet,
         password: &Password,
         stored: Option<&PasswordHash>,
+        generated: &[PasswordHash],
     ) -> Result<Verdict, Busy> {
         let Some((recipe, expected)) = stored.and_then(Recipe::read) else {
-            self.output(client, password, self.current_recipe()).await?;
+            self.output(Some(client), password, self.current_recipe()).await?;
             return Ok(Verdict::Wrong);
         };
         let needs_renewal = recipe.differs_from(&self.current);
-        let output = self.output(client, password, recipe).await?;
+        let salt = recipe.salt;
+        let output = self.output(Some(client), password, recipe).await?;
         // `Output` compares in constant time.
-        Ok(if output == expected { Verdict::Right { needs_renewal } } else { Verdict::Wrong })
+        if output == expected {
+            return Ok(Verdict::Right { needs_renewal });
+        }
+        let is_this = |generated: &PasswordHash| {
+            Recipe::read(generated)
+                .is_some_and(|(recipe, expected)| recipe.salt == salt && output == expected)
+        };
+        Ok(generated.iter().position(is_this).map_or(Verdict::Wrong, Verdict::Generated))
     }
 
-    async fn output(&self, client: IpNet, password: &Password, recipe: Recipe) -> Result<Output, Busy> {
+    /// `client` is nobody for what the site asks itself.
+    async fn output(
+        &self,
+        client: Option<IpNet>,
+        password: &Password,
+        recipe: Recipe,
+    ) -> Result<Output, Busy> {
         let (answer, output) = oneshot::channel();
         self.door.0.push(Job { client, password: password.clone(), recipe, answer })?;
         // A job without an answer failed, which the thread has logged.
@@ -195,7 +235,7 @@ impl Recipe {
 }
 
 struct Job {
-    client: IpNet,
+    client: Option<IpNet>,
     password: Password,
     recipe: Recipe,
     answer: oneshot::Sender<Output>,
@@ -216,6 +256,7 @@ fn work(queue: &Queue) {
         let before = thread_cpu_time();
         let output = catch_unwind(AssertUnwindSafe(|| job.recipe.cook(&job.password, &mut memory)));
         queue.metrics.hash_cpu_seconds.inc_by((thread_cpu_time() - before).as_secs_f64());
+        queue.metrics.hashes.inc();
         match output {
             Ok(Ok(output)) => drop(job.answer.send(output)),
             Ok(Err(error)) => tracing::error!(%error, "a password could not be hashed"),
@@ -269,9 +310,11 @@ impl Queue {
         let jobs = &mut waiting.jobs;
         // Who has gone away takes nobody's place.
         jobs.retain(|waiting| !waiting.answer.is_closed());
-        let of_client = jobs.iter().filter(|waiting| waiting.client == job.client).count();
-        if jobs.len() >= self.room || of_client >= self.per_client {
-            return Err(Busy);
+        if job.client.is_some() {
+            let of_client = jobs.iter().filter(|waiting| waiting.client == job.client).count();
+            if jobs.len() >= self.room || of_client >= self.per_client {
+                return Err(Busy);
+            }
         }
         jobs.push_back(job);
         self.count(jobs);
@@ -336,7 +379,7 @@ mod tests {
             params: Params::new(64, 2, 1, None).unwrap(),
             salt: Salt::generate(),
         };
-        (Job { client: client(number), password: Password::new("pass"), recipe, answer }, output)
+        (Job { client: Some(client(number)), password: Password::new("pass"), recipe, answer }, output)
     }
 
     const RIGHT: Result<Verdict, Busy> = Ok(Verdict::Right { needs_renewal: false });
@@ -347,9 +390,9 @@ mod tests {
     async fn only_the_password_that_was_hashed_is_right() {
         let (hasher, _) = started(CHEAP);
         let stored = hasher.hash(client(1), &Password::new("Pass")).await.unwrap();
-        assert_eq!(hasher.verify(client(1), &Password::new("Pass"), Some(&stored)).await, RIGHT);
-        assert_eq!(hasher.verify(client(1), &Password::new("pass"), Some(&stored)).await, WRONG);
-        assert_eq!(hasher.verify(client(1), &Password::new(""), Some(&stored)).await, WRONG);
+        assert_eq!(hasher.verify(client(1), &Password::new("Pass"), Some(&stored), &[]).await, RIGHT);
+        assert_eq!(hasher.verify(client(1), &Password::new("pass"), Some(&stored), &[]).await, WRONG);
+        assert_eq!(hasher.verify(client(1), &Password::new(""), Some(&stored), &[]).await, WRONG);
         assert!(!format!("{stored:?}").contains("argon2"));
     }
 
@@ -372,13 +415,60 @@ mod tests {
         let password = Password::new("pass");
         for older in [HashConfig { memory_kib: 4096, ..CHEAP }, HashConfig { passes: 3, ..CHEAP }] {
             let stored = started(older).0.hash(client(1), &password).await.unwrap();
-            assert_eq!(hasher.verify(client(1), &password, Some(&stored)).await, OLD);
-            assert_eq!(hasher.verify(client(1), &Password::new("x"), Some(&stored)).await, WRONG);
+            assert_eq!(hasher.verify(client(1), &password, Some(&stored), &[]).await, OLD);
+            assert_eq!(hasher.verify(client(1), &Password::new("x"), Some(&stored), &[]).await, WRONG);
         }
         // From the reference implementation (phc-winner-argon2, src/test.c).
         let argon2i = "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA";
         let stored = PasswordHash::new(argon2i.to_owned());
-        assert_eq!(hasher.verify(client(1), &Password::new("password"), Some(&stored)).await, OLD);
+        assert_eq!(hasher.verify(client(1), &Password::new("password"), Some(&stored), &[]).await, OLD);
+    }
+
+    #[tokio::test]
+    async fn one_hash_answers_for_the_password_and_for_generated_ones() {
+        let (hasher, metrics) = started(CHEAP);
+        let own = hasher.hash(client(1), &Password::new("own")).await.unwrap();
+        let (first, second) = (Password::generate(), Password::generate());
+        let mut generated = Vec::new();
+        for password in [&first, &second] {
+            generated.push(hasher.hash_alike(password, &own).await.unwrap());
+        }
+        // One that was made before the salt changed opens nothing.
+        generated.push(hasher.hash(client(1), &Password::new("other salt")).await.unwrap());
+        let verify =
+            async |password: &Password| hasher.verify(client(1), password, Some(&own), &generated).await;
+        for (typed, verdict) in [
+            (&Password::new("own"), RIGHT),
+            (&first, Ok(Verdict::Generated(0))),
+            (&second, Ok(Verdict::Generated(1))),
+            (&Password::new("other salt"), WRONG),
+            (&Password::generate(), WRONG),
+        ] {
+            let before = metrics.hashes.get();
+            assert_eq!(verify(typed).await, verdict);
+            assert_eq!(metrics.hashes.get() - before, 1, "{verdict:?}");
+        }
+        assert_eq!(hasher.verify(client(1), &first, Some(&own), &[]).await, WRONG);
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_is_unknown_to_all_still_lends_its_salt() {
+        let (hasher, _) = started(CHEAP);
+        let own = hasher.unknown_to_all();
+        assert_ne!(own, hasher.unknown_to_all());
+        assert_eq!(hasher.verify(client(1), &Password::new(""), Some(&own), &[]).await, WRONG);
+        let password = Password::generate();
+        let generated = [hasher.hash_alike(&password, &own).await.unwrap()];
+        let verdict = hasher.verify(client(1), &password, Some(&own), &generated).await;
+        assert_eq!(verdict, Ok(Verdict::Generated(0)));
+    }
+
+    #[test]
+    fn the_site_itself_is_never_told_to_come_again() {
+        let queue = Queue::new(1, 1, Metrics::new());
+        let ((one, _one), (other, _other)) = (job(1), job(2));
+        queue.push(one).unwrap();
+        assert_eq!(queue.push(Job { client: None, ..other }), Ok(()));
     }
 
     #[tokio::test]
@@ -388,9 +478,9 @@ mod tests {
             "$argon2id$v=19$m=4294967295,t=2,p=1$c29tZXNhbHQ$wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA";
         let nonsense = ["", "pass", "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ", monstrous].map(str::to_owned);
         for stored in nonsense.map(|text| Some(PasswordHash::new(text))).iter().chain([&None]) {
-            let before = metrics.hash_cpu_seconds.get();
-            assert_eq!(hasher.verify(client(1), &Password::new("pass"), stored.as_ref()).await, WRONG);
-            assert!(metrics.hash_cpu_seconds.get() > before, "{stored:?}");
+            let before = metrics.hashes.get();
+            assert_eq!(hasher.verify(client(1), &Password::new("pass"), stored.as_ref(), &[]).await, WRONG);
+            assert_eq!(metrics.hashes.get() - before, 1, "{stored:?}");
         }
     }
 
@@ -421,7 +511,7 @@ mod tests {
         queue.push(gone).unwrap();
         queue.push(patient).unwrap();
         drop(output);
-        assert!(matches!(queue.next(), Next::Job(job) if job.client == client(2)));
+        assert!(matches!(queue.next(), Next::Job(job) if job.client == Some(client(2))));
         assert_eq!(metrics.hash_queue.get(), 0);
 
         let (gone, output) = job(1);

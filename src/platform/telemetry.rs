@@ -39,6 +39,8 @@ pub struct Metrics {
     registry: Arc<Registry>,
     /// Requests that were answered.
     pub requests: Family<RequestLabels, Counter>,
+    /// Hashes that were finished, whatever came of them.
+    pub hashes: Counter,
     /// Hashes that wait for a thread.
     pub hash_queue: Gauge<i64, AtomicI64>,
     /// CPU time that hashing took, in seconds, as the hash threads count it for themselves.
@@ -72,6 +74,8 @@ impl Metrics {
         let mut registry = Registry::with_prefix("vestibule");
         let requests = Family::default();
         registry.register("requests", "Requests that were answered", requests.clone());
+        let hashes = Counter::default();
+        registry.register("hashes", "Hashes that were finished", hashes.clone());
         let hash_queue = Gauge::default();
         registry.register("hash_queue", "Hashes that wait for a thread", hash_queue.clone());
         let hash_cpu_seconds = Counter::default();
@@ -83,6 +87,7 @@ impl Metrics {
         Self {
             registry: Arc::new(registry),
             requests,
+            hashes,
             hash_queue,
             hash_cpu_seconds,
             captcha_failures,

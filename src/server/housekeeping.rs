@@ -5,7 +5,10 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::{
-    accounts::{accepted_forms, budgets, devices, registrations, sessions},
+    accounts::{
+        accepted_forms, budgets, deletion, devices, email_changes, generated_passwords, notices,
+        registrations, sessions,
+    },
     captcha, mail,
     web::state::App,
 };
@@ -15,7 +18,7 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// Throws away what has run out, until the server stops. Any number of instances may do it at once,
-/// and one that is killed in the middle loses nothing: each deletion is a statement of its own.
+/// and one that is killed in the middle loses nothing: each deletion is done whole or not at all.
 pub async fn run(app: App, mut stopped: watch::Receiver<bool>) {
     loop {
         let gone = match app.database.acquire().await {
@@ -33,13 +36,20 @@ pub async fn run(app: App, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Returns how many rows went.
+/// Returns how many rows went. A deletion that fails keeps none of the others from being done.
 async fn purge(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx::Result<u64> {
-    Ok(captcha::store::purge(connection, now).await?
-        + accepted_forms::purge(connection, now).await?
-        + sessions::purge(connection, now).await?
-        + budgets::purge(connection, now).await?
-        + registrations::purge(connection, now).await?
-        + devices::purge(connection, now).await?
-        + mail::purge(connection, now).await?)
+    let gone = [
+        captcha::store::purge(connection, now).await,
+        accepted_forms::purge(connection, now).await,
+        sessions::purge(connection, now).await,
+        budgets::purge(connection, now).await,
+        registrations::purge(connection, now).await,
+        devices::purge(connection, now).await,
+        generated_passwords::purge(connection, now).await,
+        email_changes::purge(connection, now).await,
+        deletion::purge(connection, now).await,
+        notices::purge(connection, now).await,
+        mail::purge(connection, now).await,
+    ];
+    gone.into_iter().sum()
 }

@@ -20,8 +20,9 @@ use tokio::{
 };
 
 use crate::{
-    accounts::budgets::Budgets,
-    features::registration,
+    accounts::{self, budgets::Budgets},
+    domain::PhoneNumber,
+    features::{profile, registration},
     mail::{self, Registry},
     platform::{clock::Clock, config::Config, password_hasher::PasswordHasher, telemetry::Metrics},
     web::state::{App, Parts},
@@ -70,7 +71,8 @@ impl Server {
             metrics,
         });
         let (stop, stopped) = watch::channel(false);
-        let letters = registration::letters(Registry::new(), &app.config);
+        let letters = accounts::letters(Registry::new(), &app.config, &app.hasher);
+        let letters = registration::letters(letters, &app.config);
         let workers = mail::Workers::start(app.database.clone(), app.clock.clone(), letters, &app.config)?;
         let address = listener.local_addr()?;
         let mut tasks = vec![
@@ -82,6 +84,8 @@ impl Server {
             metrics_address = Some(listener.local_addr()?);
             tasks.push(tokio::spawn(listener::serve(listener, metrics::router(&app), stopped)));
         }
+        // Beside the start, which does not wait for it, and on no async thread.
+        tokio::task::spawn_blocking(PhoneNumber::read_countries);
         Ok(Self { address, metrics_address, stop, tasks, workers })
     }
 

@@ -8,33 +8,15 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
 use super::state::App;
-
-/// Who asks, as far as the network tells.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// The address that the request came from, by way of trusted proxies.
-    pub address: IpAddr,
-    /// What the browser says of itself, cut to a length that we keep.
-    pub user_agent: String,
-}
+use crate::domain::Client;
 
 /// Longer ones are cut: they are kept with the session.
 const USER_AGENT_CHARACTERS: usize = 300;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
-impl Client {
-    /// What budgets count as one client: the IPv4 address, or the /64 that a household has in IPv6.
-    pub fn network(&self) -> IpNet {
-        match self.address {
-            IpAddr::V4(address) => Ipv4Net::from(address).into(),
-            IpAddr::V6(address) => Ipv6Net::new_assert(address, 64).trunc().into(),
-        }
-    }
-}
 
 impl FromRequestParts<App> for Client {
     type Rejection = Infallible;
@@ -160,12 +142,5 @@ mod tests {
         let (theirs, proxys) = ((X_FORWARDED_FOR, "6.6.6.6"), (header::FORWARDED, "for=192.0.2.7"));
         assert_eq!(address("127.0.0.1", &[theirs, proxys.clone()]), "127.0.0.1");
         assert_eq!(address("127.0.0.1", &[(X_FORWARDED_FOR, "192.0.2.7"), proxys]), "192.0.2.7");
-    }
-
-    #[test]
-    fn a_household_counts_as_one_client() {
-        let client = |address: &str| Client { address: address.parse().unwrap(), user_agent: String::new() };
-        assert_eq!(client("2001:db8:1:2:3::4").network(), client("2001:db8:1:2::9").network());
-        assert_ne!(client("192.0.2.1").network(), client("192.0.2.2").network());
     }
 }

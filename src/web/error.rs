@@ -13,6 +13,7 @@ use super::{
     filters,
     page::{Frame, Page},
     request_id::RequestId,
+    session::CHANGE_PASSWORD,
     state::App,
 };
 use crate::{
@@ -31,6 +32,12 @@ pub enum PageError {
     Forbidden,
     /// The page needs somebody: they log in and come back to this path.
     LogInFirst(Option<OwnPath>),
+    /// A form came from nobody: they hear that nothing was saved, log in, and come back to this path.
+    NothingSaved(Option<OwnPath>),
+    /// The password is a generated one, and has to be changed before anything else.
+    ChangePasswordFirst,
+    /// This browser is somebody else by now than whom the form was shown to.
+    SomebodyElse,
     /// A budget said no.
     TooMany {
         /// When it says yes again.
@@ -76,7 +83,10 @@ impl IntoResponse for PageError {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND.into_response(),
             Self::Forbidden => StatusCode::FORBIDDEN.into_response(),
-            Self::LogInFirst(next) => Redirect::to(&log_in_address(next.as_ref())).into_response(),
+            Self::LogInFirst(next) => log_in_first("log-in-first", next.as_ref()),
+            Self::NothingSaved(next) => log_in_first("nothing-saved", next.as_ref()),
+            Self::ChangePasswordFirst => Redirect::to(CHANGE_PASSWORD).into_response(),
+            Self::SomebodyElse => StatusCode::CONFLICT.into_response(),
             Self::TooMany { until, now } => {
                 let wait = (until - now).whole_seconds().max(0) + 1;
                 (StatusCode::TOO_MANY_REQUESTS, retry_after(wait), Extension(Until(until))).into_response()
@@ -110,13 +120,13 @@ fn retry_after(seconds: i64) -> [(HeaderName, String); 1] {
     [(header::RETRY_AFTER, seconds.to_string())]
 }
 
-/// Where somebody logs in first, and comes back from.
-fn log_in_address(next: Option<&OwnPath>) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::from("/login?because=log-in-first"));
+/// Leads to where somebody logs in first, and comes back from.
+fn log_in_first(because: &str, next: Option<&OwnPath>) -> Response {
+    let mut query = form_urlencoded::Serializer::new(format!("/login?because={because}"));
     if let Some(next) = next {
         query.append_pair("next", next.as_str());
     }
-    query.finish()
+    Redirect::to(&query.finish()).into_response()
 }
 
 /// The error page.
@@ -128,6 +138,8 @@ struct ErrorPage<'a> {
     words: &'a str,
     /// When one can try again, with the present.
     until: Option<(OffsetDateTime, OffsetDateTime)>,
+    /// The page of a form that somebody else was shown.
+    again: Option<String>,
     request_id: &'a str,
 }
 
@@ -136,6 +148,7 @@ struct ErrorPage<'a> {
 pub async fn dress(State(app): State<App>, request: Request, next: Next) -> Response {
     let request_id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
     let session = request.extensions().get::<Session>().cloned();
+    let path = request.uri().path().to_owned();
     let response = next.run(request).await;
     let status = response.status();
     let has_page = response
@@ -152,7 +165,14 @@ pub async fn dress(State(app): State<App>, request: Request, next: Next) -> Resp
         StatusCode::SERVICE_UNAVAILABLE => Frame::of_nobody(&app),
         _ => Frame::of(&app, session.as_ref()).await.unwrap_or_else(|_| Frame::of_nobody(&app)),
     };
-    let page = ErrorPage { frame, title, words, until, request_id: request_id.as_str() };
+    let page = ErrorPage {
+        frame,
+        title,
+        words,
+        until,
+        again: (status == StatusCode::CONFLICT).then_some(path),
+        request_id: request_id.as_str(),
+    };
     let mut dressed = page.with_status(status);
     for kept in [header::RETRY_AFTER, header::ALLOW] {
         for value in response.headers().get_all(&kept) {
@@ -175,6 +195,11 @@ fn words(status: StatusCode) -> (&'static str, &'static str) {
         StatusCode::FORBIDDEN => (
             "This form was not sent from this site",
             "Nothing was changed. Open the form here, on this site, and send it again.",
+        ),
+        StatusCode::CONFLICT => (
+            "You are somebody else here by now",
+            "Nothing was changed: this form was shown to somebody else than whom this browser is logged in as by now. The \
+             top of this page says who that is.",
         ),
         StatusCode::METHOD_NOT_ALLOWED => {
             ("This page cannot be used like that", "Open it from the site's own pages.")

@@ -2,6 +2,7 @@
 
 /// Who asks, as far as the network tells.
 pub mod client_address;
+pub mod current_password;
 /// The cookie by which a browser is known.
 pub mod device;
 /// The error page, and what leads to it.
@@ -12,6 +13,8 @@ pub mod fields;
 pub mod filters;
 /// A form as it was sent, and the complaints about it.
 pub mod form;
+/// The link of a letter, as it comes back.
+pub mod letter_link;
 /// The frame around every page, and a page as an answer.
 pub mod page;
 pub mod proof;
@@ -20,6 +23,8 @@ pub mod request_id;
 /// Keeps out what a foreign page could have sent.
 pub mod same_origin;
 pub mod session;
+pub mod signed_in_form;
+pub mod standing;
 /// What every handler may use.
 pub mod state;
 pub mod static_files;

@@ -20,15 +20,22 @@ use tower_sessions::{
 };
 
 use super::{
+    device::Device,
     error::PageError,
     page::{Frame, Here},
     state::App,
 };
 use crate::{
     accounts::sessions::{self, NewSession, SignedIn},
-    domain::{OwnPath, TokenHash},
+    domain::{AccountId, Client, OwnPath, PasswordHash, TokenHash, UserId},
     platform::clock::Clock,
 };
+
+/// Where another password is chosen: all that a generated one opens where it must be changed.
+pub const CHANGE_PASSWORD: &str = "/profile/password";
+
+/// Where who has logged out arrives.
+pub const LOGGED_OUT: &str = "/login?because=logged-out";
 
 /// The key under which a new session's columns travel to the store.
 const NEW: &str = "new";
@@ -64,17 +71,43 @@ pub fn cookie_name(name: &'static str, secure: bool) -> &'static str {
     }
 }
 
+/// Who logs in, and by what they proved it.
+#[derive(Clone, Copy, Debug)]
+pub struct Proved<'a> {
+    /// The user.
+    pub user_id: UserId,
+    /// The account to log in to.
+    pub account_id: AccountId,
+    /// What the password was compared with. Where it no longer holds, there is no session.
+    pub password_hash: &'a PasswordHash,
+}
+
 /// Logs in: ends the session that this browser had, and makes a new one with a new id.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn log_in(session: &Session, clock: &Clock, new: &NewSession) -> Result<(), PageError> {
+pub async fn log_in(
+    app: &App,
+    session: &Session,
+    client: Client,
+    device: Device,
+    proved: Proved<'_>,
+    remember: bool,
+) -> Result<(), PageError> {
     log_out(session).await?;
-    let expiry = match new.remember {
-        true => Expiry::AtDateTime(clock.now() + sessions::REMEMBERED),
+    let expiry = match remember {
+        true => Expiry::AtDateTime(app.clock.now() + sessions::REMEMBERED),
         false => Expiry::OnSessionEnd,
     };
     session.set_expiry(Some(expiry));
+    let new = NewSession {
+        user_id: proved.user_id,
+        account_id: proved.account_id,
+        proved: TokenHash::of(proved.password_hash.as_str().as_bytes()),
+        device: device.0,
+        remember,
+        client,
+    };
     session.insert(NEW, new).await?;
     // Saved here rather than by the layer, so that the person hears of a failure.
     session.save().await?;
@@ -98,12 +131,23 @@ impl FromRequestParts<App> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
         let signed_in = <Self as OptionalFromRequestParts<App>>::from_request_parts(parts, app).await?;
-        signed_in.ok_or_else(|| {
-            // The form of a POST stands at its own address.
-            let wanted = parts.uri.path_and_query().filter(|_| parts.method == Method::GET);
-            let wanted = wanted.map_or(parts.uri.path(), |path| path.as_str());
-            PageError::LogInFirst(OwnPath::parse(wanted))
-        })
+        match signed_in {
+            Some(signed_in) if app.config.generated_password_must_change => {
+                let may_go_on = !signed_in.password_is_generated || parts.uri.path() == CHANGE_PASSWORD;
+                may_go_on.then_some(signed_in).ok_or(PageError::ChangePasswordFirst)
+            }
+            Some(signed_in) => Ok(signed_in),
+            None => {
+                // The form of a POST stands at its own address.
+                let wanted = parts.uri.path_and_query().filter(|_| parts.method == Method::GET);
+                let wanted = wanted.map_or(parts.uri.path(), |path| path.as_str());
+                let wanted = OwnPath::parse(wanted);
+                Err(match parts.method {
+                    Method::GET => PageError::LogInFirst(wanted),
+                    _ => PageError::NothingSaved(wanted),
+                })
+            }
+        }
     }
 }
 
@@ -139,7 +183,7 @@ impl Frame {
     /// Where the database fails.
     pub async fn of(app: &App, session: Option<&Session>) -> Result<Self, session::Error> {
         let here = signed_in(session).await?.map(|signed_in| Here {
-            name: signed_in.display_name.unwrap_or_else(|| signed_in.email.to_string()),
+            name: signed_in.display_name.map_or_else(|| signed_in.email.to_string(), |name| name.to_string()),
             account_type: signed_in.account_type,
         });
         Ok(Self { here, ..Self::of_nobody(app) })

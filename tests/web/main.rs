@@ -8,6 +8,7 @@ mod bad_input;
 mod captcha;
 mod confirmation;
 mod dev_mailbox;
+mod guessing;
 mod help;
 mod in_browser;
 mod kit;

@@ -90,7 +90,7 @@ async fn five_letters_a_day_go_to_one_address_and_the_sixth_says_when_it_leaves(
         pages.push(site.visitor().register("ann@example.com", PASSWORD).await);
     }
     assert!(pages[..5].iter().all(|page| !page.words().contains("Held back")));
-    pages[5].says("Held back 5 letters went to this address within a day; the next leaves at ");
+    pages[5].says("Held back 5 letters went to this address within a day; the next leaves on ");
     site.letters_are(
         "ann@example.com",
         &["handed_over", "handed_over", "handed_over", "handed_over", "handed_over", "queued"],

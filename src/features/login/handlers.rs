@@ -8,31 +8,34 @@ use tower_sessions::Session;
 use super::{
     form::{Field, LoginForm, LoginRequest},
     page::{Because, LoginPage},
-    standing::Standing,
 };
 use crate::{
     accounts::{
         budgets,
-        credentials::{self, Credentials},
-        sessions::{NewSession, SignedIn},
+        credentials::{self, Credentials, NewPassword},
+        deletion,
+        sessions::SignedIn,
     },
-    domain::OwnPath,
+    domain::{Client, OwnPath},
     platform::password_hasher::Verdict,
     web::{
-        client_address::Client,
         device::Device,
         error::PageError,
         fields::{captcha::CaptchaField, password::typing_advice},
         form::Form,
         page::{Frame, Page},
         proof::prove,
-        session,
+        session::{self, LOGGED_OUT, Proved},
+        standing::{Held, Standing, locked_out},
         state::App,
     },
 };
 
 /// The one sentence for every failure.
 const FAILED: &str = "The email address or the password is wrong.";
+
+/// Where who has logged in within the grace of their deletion is told that they stay.
+const DELETION_TAKEN_BACK: &str = "/profile?because=deletion-taken-back";
 
 /// What a link to the log in page says.
 #[derive(Deserialize)]
@@ -51,10 +54,11 @@ pub async fn show(
     Query(query): Query<LoginQuery>,
 ) -> Response {
     let next = OwnPath::parse(&query.next);
-    if signed_in.is_some() {
+    let because = Because::parse(&query.because);
+    if signed_in.is_some() && !because.is_some_and(Because::is_of_any_account) {
         return Redirect::to(&destination(next)).into_response();
     }
-    LoginPage { frame, form: LoginForm::leading_to(next), because: Because::parse(&query.because) }.ok()
+    LoginPage { frame, form: LoginForm::leading_to(next), because }.ok()
 }
 
 /// `POST /login`.
@@ -77,49 +81,61 @@ pub async fn submit(
         return Ok(page(form).unprocessable());
     };
     let credentials = match &request.email {
-        Some(email) => credentials::by_email(&mut connection, email, device.0).await?,
+        Some(email) => credentials::by_email(&mut connection, email, device.0, app.clock.now()).await?,
         None => None,
     };
     let device_is_known = credentials.as_ref().is_some_and(|credentials| credentials.device_is_known);
     let email = request.email.as_ref();
-    let standing = Standing::begin(&app, &mut connection, &client, device, email, device_is_known).await?;
-    if let Err(words) = standing.pass(&app, &mut connection, &form.sent_captcha).await? {
-        form.complaints.add(if standing.is_shut { Field::Email } else { Field::Captcha }, words);
-        if !standing.is_shut {
-            form.captcha = form.sent_captcha.again_or_new(&app, &mut connection).await?;
-        }
+    let password = &request.password;
+    let standing =
+        Standing::begin(&app, &mut connection, &client, device, email, device_is_known, password).await?;
+    let passed = standing.pass(&app, &mut connection, &form.sent_captcha, password, None).await?;
+    if let Err(Held { is_shut, words, captcha }) = passed {
+        form.complaints.add(if is_shut { Field::Email } else { Field::Captcha }, words);
+        form.captcha = captcha;
+        form.advice = typing_advice(request.password.reveal());
         return Ok(page(form).unprocessable());
     }
     // A connection is not held while the hash waits for its thread.
     drop(connection);
     let Standing { under_way, counted, row, .. } = standing;
     let stored = credentials.as_ref().map(|credentials| &credentials.password_hash);
-    let verdict = prove(&app, &client, under_way, counted.clone(), &request.password, stored).await?;
+    let generated = credentials.as_ref().map_or(&[][..], |credentials| &credentials.generated);
+    let verdict =
+        prove(&app, &client, under_way, counted.clone(), &request.password, stored, generated).await?;
     match (credentials, verdict) {
-        (Some(credentials), Verdict::Right { .. }) if credentials.is_locked => {
-            let support = app.config.support_email.as_deref().unwrap_or("support");
-            let words = format!("You are locked out of this site. Write to {support} to find out why.");
-            form.complaints.add(Field::Email, words);
+        (Some(credentials), Verdict::Right { .. } | Verdict::Generated(_)) if credentials.is_locked => {
+            form.complaints.add(Field::Email, locked_out(&app));
             Ok(page(form).unprocessable())
         }
-        (Some(credentials), Verdict::Right { needs_renewal }) => {
+        (Some(mut credentials), verdict @ (Verdict::Right { .. } | Verdict::Generated(_))) => {
             if let Some(row) = row {
                 let mut connection = app.database.acquire().await?;
                 app.budgets.restore(&mut connection, budgets::ADDRESS_FAILURES_IN_A_ROW, row).await?;
             }
-            if needs_renewal {
-                renew_hash(&app, &client, &request, &credentials).await;
+            match verdict {
+                // While a generated one is alive, the old salt is needed, and the hash would be for nothing.
+                Verdict::Right { needs_renewal: true } if credentials.generated.is_empty() => {
+                    renew_hash(&app, &client, &request, &mut credentials).await;
+                }
+                Verdict::Generated(place) => {
+                    use_generated(&app, &client, device, &mut credentials, place).await?;
+                }
+                _ => {}
             }
-            let new = NewSession {
+            let stays =
+                credentials.is_being_deleted && take_back_deletion(&app, &client, &credentials).await?;
+            let proved = Proved {
                 user_id: credentials.user_id,
                 account_id: credentials.account_id,
-                device: device.0,
-                remember: request.remember,
-                client_address: client.address,
-                user_agent: client.user_agent,
+                password_hash: &credentials.password_hash,
             };
-            session::log_in(&session, &app.clock, &new).await?;
-            Ok(Redirect::to(&destination(request.next)).into_response())
+            session::log_in(&app, &session, client, device, proved, request.remember).await?;
+            match stays {
+                // Before anything else: perhaps it was not they who asked for it.
+                true => Ok(Redirect::to(DELETION_TAKEN_BACK).into_response()),
+                false => Ok(Redirect::to(&destination(request.next)).into_response()),
+            }
         }
         _ => {
             let mut connection = app.database.acquire().await?;
@@ -131,20 +147,56 @@ pub async fn submit(
     }
 }
 
+/// Makes a generated password the password: it was used. Where it no longer opens by now, no session is
+/// made with it either.
+async fn use_generated(
+    app: &App,
+    client: &Client,
+    device: Device,
+    credentials: &mut Credentials,
+    place: usize,
+) -> sqlx::Result<()> {
+    let Some(generated) = credentials.generated.get(place).cloned() else { return Ok(()) };
+    let new = NewPassword {
+        user_id: credentials.user_id,
+        old: &credentials.password_hash,
+        new: &generated,
+        is_chosen: false,
+        session: None,
+        device: device.0,
+        client,
+    };
+    let mut tx = app.database.begin().await?;
+    credentials::set_password(&mut tx, &new, app.clock.now()).await?;
+    tx.commit().await?;
+    credentials.password_hash = generated;
+    Ok(())
+}
+
 /// Makes a hash anew that was made with other parameters than today's. Where that cannot be done now,
 /// the next log in does it.
-async fn renew_hash(app: &App, client: &Client, request: &LoginRequest, credentials: &Credentials) {
+async fn renew_hash(app: &App, client: &Client, request: &LoginRequest, credentials: &mut Credentials) {
     let Ok(new) = app.hasher.hash(client.network(), &request.password).await else { return };
-    let renewed = match app.database.acquire().await {
-        Ok(mut connection) => {
-            credentials::renew_hash(&mut connection, credentials.user_id, &credentials.password_hash, &new)
-                .await
-        }
-        Err(error) => Err(error),
+    let renewed = async || -> sqlx::Result<bool> {
+        let mut tx = app.database.begin().await?;
+        let old = &credentials.password_hash;
+        let renewed = credentials::renew_hash(&mut tx, credentials.user_id, old, &new).await?;
+        tx.commit().await?;
+        Ok(renewed)
     };
-    if let Err(error) = renewed {
-        tracing::warn!(%error, "a password hash was not renewed");
+    match renewed().await {
+        Ok(true) => credentials.password_hash = new,
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%error, "a password hash was not renewed"),
     }
+}
+
+/// Whoever logs in stays. Returns false where the deletion was taken back meanwhile, or done.
+async fn take_back_deletion(app: &App, client: &Client, credentials: &Credentials) -> sqlx::Result<bool> {
+    let mut tx = app.database.begin().await?;
+    let stays = deletion::take_back(&mut tx, credentials.user_id, client, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(stays)
 }
 
 /// Where log in leads: where one was going, else to the profile.
@@ -160,5 +212,5 @@ pub async fn show_log_out() -> Redirect {
 /// `POST /logout`.
 pub async fn log_out(session: Session) -> Result<Redirect, PageError> {
     session::log_out(&session).await?;
-    Ok(Redirect::to("/login?because=logged-out"))
+    Ok(Redirect::to(LOGGED_OUT))
 }

@@ -7,7 +7,6 @@
 mod form;
 mod handlers;
 mod page;
-mod standing;
 
 use axum::{Router, routing::get};
 

@@ -1,4 +1,5 @@
-//! What the account shows, to its owner.
+//! What an account shows, to its owner, with all that they can change: each section of `/profile` leads to
+//! a page of its own.
 
 mod store;
 
@@ -14,7 +15,7 @@ use time::OffsetDateTime;
 
 use crate::{
     accounts::sessions::SignedIn,
-    domain::{AccountType, EmailAddress},
+    domain::{AccountType, DisplayName, EmailAddress, PhoneNumber},
     web::{
         error::PageError,
         fields::region,
@@ -29,8 +30,25 @@ pub fn routes() -> Router<App> {
     Router::new().route("/profile", get(show))
 }
 
-/// What somebody hears whose link was used before.
-const ALREADY_CONFIRMED: &str = "This registration was confirmed before, and you are logged in.";
+/// What led somebody to their profile, in a word and a sentence; `None` for anything else.
+fn because(word: &str) -> Option<(&'static str, &'static str)> {
+    match word {
+        "already-confirmed" => Some(("You are logged in.", "This registration was confirmed before.")),
+        "deletion-taken-back" => Some((
+            "Your data stay.",
+            "All your data here were to be deleted. By logging in you took that back.",
+        )),
+        "password-changed" => Some((
+            "Done.",
+            "Your password is changed, and you are logged out everywhere else. A letter tells you so.",
+        )),
+        "email-changed" => Some((
+            "Done.",
+            "Your email address is changed: from now on you log in with it. A letter to the old one says so.",
+        )),
+        _ => None,
+    }
+}
 
 /// `/profile`.
 #[derive(Template)]
@@ -39,13 +57,16 @@ struct ProfilePage {
     frame: Frame,
     account_type: AccountType,
     email: EmailAddress,
+    /// The addresses that wait for the answer to their letter.
+    pending_emails: Vec<EmailAddress>,
     region: String,
-    phone: Option<String>,
-    display_name: Option<String>,
+    phone: Option<PhoneNumber>,
+    display_name: Option<DisplayName>,
+    password_is_generated: bool,
     since: OffsetDateTime,
     now: OffsetDateTime,
-    /// What led here, in a sentence.
-    because: Option<&'static str>,
+    /// What led here, in a word and a sentence.
+    because: Option<(&'static str, &'static str)>,
 }
 
 #[derive(Deserialize)]
@@ -61,17 +82,20 @@ async fn show(
     signed_in: SignedIn,
     Query(query): Query<ProfileQuery>,
 ) -> Result<Response, PageError> {
-    let details = store::details(&mut *app.database.acquire().await?, signed_in.account_id).await?;
+    let now = app.clock.now();
+    let profile = store::profile(&mut *app.database.acquire().await?, signed_in.account_id, now).await?;
     let page = ProfilePage {
         frame,
         account_type: signed_in.account_type,
         email: signed_in.email,
-        region: region::full_name(&details.region_id),
-        phone: details.phone,
+        pending_emails: profile.pending_emails,
+        region: region::full_name(&profile.region_id),
+        phone: profile.phone,
         display_name: signed_in.display_name,
-        since: details.created_at,
-        now: app.clock.now(),
-        because: (query.because == "already-confirmed").then_some(ALREADY_CONFIRMED),
+        password_is_generated: signed_in.password_is_generated,
+        since: profile.created_at,
+        now,
+        because: because(&query.because),
     };
     Ok(page.ok())
 }

@@ -11,26 +11,25 @@ use tower_sessions::Session;
 
 use crate::{
     accounts::{
-        budgets::{self, Subject, Usage},
+        budgets::{self, Budget, Subject},
         registrations::{self, Registration},
-        sessions::{NewSession, SignedIn},
-        users,
+        sessions::SignedIn,
+        users::{self, Holder},
     },
-    domain::{AccountId, Password, Token, UserId},
-    platform::password_hasher::Verdict,
+    domain::{AccountId, Client, Password, Token, UserId},
     web::{
-        client_address::Client,
         device::Device,
-        error::{PageError, refuse_spent},
+        error::PageError,
         fields::{
             captcha::{CaptchaField, SentCaptcha},
-            password::typing_advice,
             region,
         },
         filters,
         form::{self, Complaints, Form},
+        letter_link::Link,
         page::{Frame, Page},
-        proof, session,
+        proof::{self, Asked, Unproved},
+        session::{self, Proved},
         state::App,
     },
 };
@@ -53,13 +52,6 @@ impl form::Field for Field {
             Self::Captcha => "captcha_answer",
         }
     }
-}
-
-/// What a letter's link carries.
-#[derive(Deserialize)]
-pub struct Link {
-    #[serde(default)]
-    token: String,
 }
 
 /// The form as it was sent.
@@ -93,10 +85,28 @@ struct ConfirmationPage {
 #[template(path = "registration/no_confirmation.html")]
 struct NoConfirmationPage {
     frame: Frame,
-    /// Whether the address has a user by now; else the link ran out or never was.
-    has_user: bool,
+    /// Why; else the link ran out or never was.
+    taken: Option<Taken>,
+    now: OffsetDateTime,
     /// How many days a registration waits for its answer.
     days: i64,
+}
+
+/// How an address is not free.
+enum Taken {
+    /// It has a user by now.
+    HasUser,
+    /// It is kept for who gave it up lately, and free from then on, where that is known.
+    Reserved { free_from: Option<OffsetDateTime> },
+}
+
+impl From<Holder> for Taken {
+    fn from(holder: Holder) -> Self {
+        match holder {
+            Holder::User(_) => Self::HasUser,
+            Holder::Reserved { free_from, .. } => Self::Reserved { free_from },
+        }
+    }
 }
 
 /// `GET /confirm?token=`: shows what would be confirmed, and changes nothing.
@@ -110,12 +120,13 @@ pub async fn show(
     let mut connection = app.database.acquire().await?;
     let registration = match look_up(&mut connection, &link.token, app.clock.now()).await? {
         Ok(registration) => registration,
-        Err(closed) => return Ok(closed.answer(frame, signed_in.as_ref())),
+        Err(closed) => return Ok(closed.answer(frame, signed_in.as_ref(), app.clock.now())),
     };
     let asks_password = !registrations::is_own(&mut connection, &registration, device.0).await?;
     let mut page = ConfirmationPage::new(&app, frame, link.token, registration, asks_password);
     if asks_password {
-        page.captcha = slowing_captcha(&app, &mut connection, &page.registration).await?;
+        page.captcha =
+            CaptchaField::once_spent(&app, &mut connection, by_registration(&page.registration)).await?;
     }
     Ok(page.ok())
 }
@@ -135,7 +146,7 @@ pub async fn submit(
     let registration = match look_up(&mut connection, &form.token, now).await? {
         Ok(registration) => registration,
         Err(Closed::Used(registration)) if is_sent_again(&registration, now) => registration,
-        Err(closed) => return Ok(closed.answer(frame, signed_in.as_ref())),
+        Err(closed) => return Ok(closed.answer(frame, signed_in.as_ref(), app.clock.now())),
     };
     let is_own = registrations::is_own(&mut connection, &registration, device.0).await?;
     if form.sent_captcha.wants_another() {
@@ -146,25 +157,19 @@ pub async fn submit(
     // A connection is not held while the hash waits for its thread.
     drop(connection);
     if !is_own
-        && let Some(NotProved { complaints, captcha }) = prove(&app, &client, &form, &registration).await?
+        && let Err(Unproved { why, captcha, advice }) = prove(&app, &client, &form, &registration).await?
     {
-        let advice = typing_advice(form.password.reveal());
+        let mut complaints = Complaints::default();
+        why.tell(&mut complaints, Field::Password, Field::Captcha);
         let page = ConfirmationPage::new(&app, frame, form.token, registration, true);
         return Ok(ConfirmationPage { complaints, captcha, advice, ..page }.unprocessable());
     }
-    let (user_id, account_id) = match confirm(&app, &registration, now).await? {
+    let (user_id, account_id) = match confirm(&app, &registration, &client, now).await? {
         Ok(made) => made,
-        Err(closed) => return Ok(closed.answer(frame, signed_in.as_ref())),
+        Err(closed) => return Ok(closed.answer(frame, signed_in.as_ref(), app.clock.now())),
     };
-    let new = NewSession {
-        user_id,
-        account_id,
-        device: device.0,
-        remember: false,
-        client_address: client.address,
-        user_agent: client.user_agent,
-    };
-    session::log_in(&session, &app.clock, &new).await?;
+    let proved = Proved { user_id, account_id, password_hash: &registration.password_hash };
+    session::log_in(&app, &session, client, device, proved, false).await?;
     Ok(Redirect::to("/profile").into_response())
 }
 
@@ -172,8 +177,8 @@ pub async fn submit(
 enum Closed {
     /// It was answered before.
     Used(Registration),
-    /// Its address has a user by now.
-    HasUser,
+    /// Its address is not free.
+    Taken(Taken),
     /// It never was, or it has run out.
     Nothing,
 }
@@ -188,89 +193,51 @@ async fn look_up(
     let Some(registration) = registrations::by_token(connection, token.hash(), now).await? else {
         return Ok(Err(Closed::Nothing));
     };
-    Ok(match registration.confirmed {
-        Some(_) => Err(Closed::Used(registration)),
-        None if users::stored_email(connection, &registration.email).await?.is_some() => {
-            // The same form, sent twice at once, may have made that user since the registration was read.
-            match registrations::by_id(connection, registration.id, now).await? {
-                Some(used) if used.confirmed.is_some() => Err(Closed::Used(used)),
-                _ => Err(Closed::HasUser),
-            }
-        }
-        None => Ok(registration),
-    })
+    if registration.confirmed.is_some() {
+        return Ok(Err(Closed::Used(registration)));
+    }
+    let Some(holder) = users::holder(connection, &registration.email, now).await? else {
+        return Ok(Ok(registration));
+    };
+    // The same form, sent twice at once, may have made that user since the registration was read.
+    Ok(Err(match registrations::by_id(connection, registration.id, now).await? {
+        Some(used) if used.confirmed.is_some() => Closed::Used(used),
+        _ => Closed::Taken(holder.into()),
+    }))
 }
 
 fn is_sent_again(registration: &Registration, now: OffsetDateTime) -> bool {
     registration.confirmed.is_some_and(|(at, ..)| at + SENT_AGAIN_WITHIN > now)
 }
 
-/// What to show again where the password was not proved.
-#[derive(Default)]
-struct NotProved {
-    complaints: Complaints<Field>,
-    captcha: Option<CaptchaField>,
-}
-
-/// Asks the password of a browser that did not make the registration; `None` where it was right.
+/// Asks the password of a browser that did not make the registration.
 async fn prove(
     app: &App,
     client: &Client,
     form: &ConfirmationForm,
     registration: &Registration,
-) -> Result<Option<NotProved>, PageError> {
-    let now = app.clock.now();
-    let counted = [
-        (budgets::CLIENT_FAILURES, Subject::client(client.network())),
-        (budgets::CONFIRMATION_FAILURES, Subject::registration(registration.id)),
-    ];
-    let mut complaints = Complaints::default();
-    if form.password.is_empty() {
-        complaints.add(Field::Password, "Enter your password.");
-        let mut connection = app.database.acquire().await?;
-        let captcha = form.sent_captcha.again(app, &mut connection).await?;
-        return Ok(Some(NotProved { complaints, captcha }));
-    }
-    let mut connection = app.database.acquire().await?;
-    let (under_way, [client_failures, failures]) = app.budgets.begin(&mut connection, counted, now).await?;
-    refuse_spent(client_failures, now)?;
-    if let Usage::Spent { until } = failures
-        && let Err(words) = form.sent_captcha.pass(app, &mut connection, until).await?
-    {
-        complaints.add(Field::Captcha, words);
-        let captcha = form.sent_captcha.again_or_new(app, &mut connection).await?;
-        return Ok(Some(NotProved { complaints, captcha }));
-    }
-    drop(connection);
-    let stored = Some(&registration.password_hash);
-    match proof::prove(app, client, under_way, counted.to_vec(), &form.password, stored).await? {
-        Verdict::Right { .. } => Ok(None),
-        Verdict::Wrong => {
-            complaints.add(Field::Password, "This is not the password that you chose when you registered.");
-            let mut connection = app.database.acquire().await?;
-            let captcha = slowing_captcha(app, &mut connection, registration).await?;
-            Ok(Some(NotProved { complaints, captcha }))
-        }
-    }
+) -> Result<Result<(), Unproved>, PageError> {
+    let asked = Asked {
+        password: &form.password,
+        sent_captcha: &form.sent_captcha,
+        stored: &registration.password_hash,
+        counted: by_registration(registration),
+        missing: "Enter your password.",
+        wrong: "This is not the password that you chose when you registered.",
+    };
+    proof::prove_asked(app, client, asked).await
 }
 
-/// The captcha that the form shows once too many passwords were wrong.
-async fn slowing_captcha(
-    app: &App,
-    connection: &mut PgConnection,
-    registration: &Registration,
-) -> sqlx::Result<Option<CaptchaField>> {
-    let counted = [(budgets::CONFIRMATION_FAILURES, Subject::registration(registration.id))];
-    match app.budgets.usage(connection, counted, app.clock.now()).await? {
-        [Usage::Free { .. }] => Ok(None),
-        [Usage::Spent { .. }] => CaptchaField::new(app, connection).await,
-    }
+/// What wrong passwords for a registration are counted against.
+fn by_registration(registration: &Registration) -> (Budget, Subject) {
+    (budgets::CONFIRMATION_FAILURES, Subject::registration(registration.id))
 }
 
 /// Makes the user and the account, once: whoever answers a second time is given the same.
 async fn confirm(
     app: &App,
     registration: &Registration,
+    client: &Client,
     now: OffsetDateTime,
 ) -> sqlx::Result<Result<(UserId, AccountId), Closed>> {
     let mut tx = app.database.begin().await?;
@@ -280,8 +247,10 @@ async fn confirm(
     if let Some((_, user, account)) = registration.confirmed {
         return Ok(Ok((user, account)));
     }
-    let Some((user, account)) = users::insert(&mut tx, &registration, now).await? else {
-        return Ok(Err(Closed::HasUser));
+    let Some((user, account)) = users::insert(&mut tx, &registration, client, now).await? else {
+        drop(tx);
+        let holder = users::holder(&mut *app.database.acquire().await?, &registration.email, now).await?;
+        return Ok(Err(holder.map_or(Closed::Nothing, |holder| Closed::Taken(holder.into()))));
     };
     registrations::set_confirmed(&mut tx, registration.id, user, account, now).await?;
     tx.commit().await?;
@@ -290,7 +259,7 @@ async fn confirm(
 
 impl Closed {
     /// The answer to a link that confirms nothing.
-    fn answer(self, frame: Frame, signed_in: Option<&SignedIn>) -> Response {
+    fn answer(self, frame: Frame, signed_in: Option<&SignedIn>, now: OffsetDateTime) -> Response {
         let days = registrations::LIFETIME.whole_days();
         match self {
             Self::Used(registration) => {
@@ -299,9 +268,11 @@ impl Closed {
                 let to = if is_here { "/profile" } else { "/login" };
                 Redirect::to(&format!("{to}?because=already-confirmed")).into_response()
             }
-            Self::HasUser => NoConfirmationPage { frame, has_user: true, days }.with_status(StatusCode::GONE),
+            Self::Taken(taken) => {
+                NoConfirmationPage { frame, taken: Some(taken), now, days }.with_status(StatusCode::GONE)
+            }
             Self::Nothing => {
-                NoConfirmationPage { frame, has_user: false, days }.with_status(StatusCode::NOT_FOUND)
+                NoConfirmationPage { frame, taken: None, now, days }.with_status(StatusCode::NOT_FOUND)
             }
         }
     }

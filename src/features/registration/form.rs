@@ -6,7 +6,7 @@ use crate::{
     regions::Hint,
     web::{
         fields::{
-            captcha::{CaptchaField, SentCaptcha},
+            captcha::{self, CaptchaField, SentCaptcha},
             email, password, region,
         },
         form::{self, Complaints},
@@ -91,11 +91,6 @@ impl RegistrationForm {
         self.form_id.parse().unwrap_or_else(|_| FormId::new())
     }
 
-    /// The domain that was probably meant, where the typed one looks like a slip.
-    pub fn likely_domain(&self) -> Option<&'static str> {
-        EmailAddress::parse(&self.email).ok().and_then(|email| email::likely_domain(&email))
-    }
-
     /// Everything that is wrong is said at once; what was typed stays, except the password.
     pub async fn understand(
         mut self,
@@ -162,8 +157,7 @@ impl RegistrationForm {
             form_id: request.form_id.to_string(),
             ..Self::empty(app, connection).await?
         };
-        form.complaints
-            .add(Field::Captcha, "That picture was used already. Enter the result of the new one.");
+        form.complaints.add(Field::Captcha, captcha::USED_ALREADY);
         Ok(form)
     }
 }

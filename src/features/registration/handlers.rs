@@ -16,10 +16,9 @@ use crate::{
         registrations::{self, NewRegistration},
     },
     captcha,
-    domain::{FormId, PasswordHash},
+    domain::{Client, FormId, PasswordHash},
     mail,
     web::{
-        client_address::Client,
         device::Device,
         error::{PageError, refuse_spent},
         form::Form,
@@ -66,7 +65,7 @@ pub async fn submit(
             };
         }
     };
-    let by_client = (budgets::CLIENT_LETTERS, Subject::client(client.network()));
+    let by_client = budgets::letters_of(&client);
     if !app.config.captcha {
         // Past this budget a captcha is wanted, which every registration has where there are any.
         let now = app.clock.now();
@@ -114,8 +113,7 @@ async fn accept(
         device_id: devices::seen(&mut tx, device.0, now).await?,
     };
     let id = registrations::insert(&mut tx, &registration, now).await?;
-    let by_client = (budgets::CLIENT_LETTERS, Subject::client(client.network()));
-    app.budgets.spend(&mut tx, &[by_client], now).await?;
+    app.budgets.spend(&mut tx, &[budgets::letters_of(client)], now).await?;
     let recipient = Subject::address(&request.email);
     let leaves = app.budgets.spend_when_free(&mut tx, budgets::REGISTRATION_LETTERS, recipient, now).await?;
     // Where a day's letters wait already, none is promised; the waiting page says so.

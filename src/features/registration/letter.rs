@@ -1,14 +1,18 @@
 use anyhow::Context;
-use askama::Template;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::{
-    accounts::{registrations, users},
+    accounts::{
+        registrations,
+        users::{self, Holder},
+    },
     domain::{AccountType, RegistrationId, Token},
-    mail::{Letter, Owed, Prepared, Priority, Words},
-    platform::config::{Config, PublicUrl},
-    web::filters::clock_time,
+    mail::{Draft, Letter, Owed, Prepared, Priority, Words},
+    platform::{
+        clock::dated,
+        config::{Config, PublicUrl},
+    },
 };
 
 /// The letter that a registration causes: with a link for a new address, with an explanation for a
@@ -17,34 +21,21 @@ pub struct RegistrationLetter {
     public_url: PublicUrl,
 }
 
+/// What there is to tell an address.
+enum About {
+    /// Nobody has it: the link that confirms.
+    Link(Token),
+    /// It has a user, who is told how to log in.
+    Known,
+    /// It is kept for who gave it up lately, and free from then on.
+    Reserved(Option<OffsetDateTime>),
+}
+
 /// What one such letter says.
 pub struct Content {
-    /// The link that confirms, for a new address; a known one is told how to log in.
-    link: Option<Token>,
+    about: About,
     account_type: AccountType,
     made_at: OffsetDateTime,
-    now: OffsetDateTime,
-}
-
-#[derive(Template)]
-#[template(path = "registration/registration_letter.txt")]
-struct Text<'a> {
-    says: &'a LetterWords,
-}
-
-#[derive(Template)]
-#[template(path = "registration/registration_letter.html")]
-struct Html<'a> {
-    says: &'a LetterWords,
-}
-
-/// What both parts of the letter say.
-struct LetterWords {
-    subject: &'static str,
-    paragraphs: Vec<String>,
-    button: &'static str,
-    address: String,
-    why: &'static str,
 }
 
 impl RegistrationLetter {
@@ -53,15 +44,15 @@ impl RegistrationLetter {
         Self { public_url: config.public_url.clone() }
     }
 
-    fn words(&self, content: &Content) -> LetterWords {
-        let Content { link, account_type, made_at, now } = content;
-        let made_at = format!("{} (UTC)", clock_time(*made_at, *now));
-        match link {
-            Some(token) => LetterWords {
+    fn draft(&self, content: &Content) -> Draft {
+        let Content { about, account_type, made_at } = content;
+        let made_at = dated(*made_at);
+        match about {
+            About::Link(token) => Draft {
                 subject: "Confirm your registration",
                 paragraphs: vec![
                     format!(
-                        "You registered at Vestibule as {account_type} at {made_at}. Open the page below and press \
+                        "You registered at Vestibule as {account_type} on {made_at}. Open the page below and press \
                          its button: with that your account is made and you are logged in."
                     ),
                     "In another browser than the one in which you registered, the page also asks for the password \
@@ -69,25 +60,35 @@ impl RegistrationLetter {
                         .to_owned(),
                     format!("The link is good for {} days.", registrations::LIFETIME.whole_days()),
                 ],
+                password: None,
                 button: "Confirm the registration",
                 address: self.public_url.with(&format!("/confirm?token={}", token.reveal())),
                 why: "You get this letter because somebody entered this address on our registration page. If it was \
                       not you, do nothing: then no account is made.",
             },
-            None => LetterWords {
+            About::Known => Draft {
                 subject: "You are registered already",
                 paragraphs: vec![
                     format!(
-                        "Somebody, perhaps you, registered at Vestibule with this address at {made_at} as \
+                        "Somebody, perhaps you, registered at Vestibule with this address on {made_at} as \
                          {account_type}. You are registered already, so nothing was changed."
                     ),
-                    "Log in with the password that you chose when you first registered.".to_owned(),
+                    "Log in with your password. If you have forgotten it, press “Have you forgotten your password?” on \
+                     the log in page: a new one comes by mail."
+                        .to_owned(),
                 ],
+                password: None,
                 button: "Log in",
                 address: self.public_url.with("/login"),
                 why: "You get this letter because somebody entered this address on our registration page. If it was \
                       not you, do nothing: your account stays as it is.",
             },
+            About::Reserved(free_from) => users::reserved_draft(
+                *free_from,
+                self.public_url.with("/help/registration"),
+                "You get this letter because somebody entered this address on our registration page. If it was not \
+                 you, do nothing: then no account is made.",
+            ),
         }
     }
 }
@@ -105,22 +106,17 @@ impl Letter for RegistrationLetter {
         // The token is made in either case, so that both cost the same.
         let token = Token::random();
         registrations::insert_token(tx, id, token.hash()).await?;
-        let stored = users::stored_email(tx, &registration.email).await?;
-        let content = Content {
-            link: stored.is_none().then_some(token),
-            account_type: registration.account_type,
-            made_at: registration.created_at,
-            now: owed.now,
+        let (to, about) = match users::holder(tx, &registration.email, owed.now).await? {
+            None => (registration.email, About::Link(token)),
+            Some(Holder::User(user)) => (user.email, About::Known),
+            Some(Holder::Reserved { free_from, .. }) => (registration.email, About::Reserved(free_from)),
         };
-        Ok(Some(Prepared { to: stored.unwrap_or(registration.email), content }))
+        let content =
+            Content { about, account_type: registration.account_type, made_at: registration.created_at };
+        Ok(Some(Prepared { to, content }))
     }
 
     fn compose(&self, content: &Content) -> Words {
-        let words = self.words(content);
-        let rendered = (Text { says: &words }.render(), Html { says: &words }.render());
-        let (Ok(text), Ok(html)) = rendered else {
-            unreachable!("a template that only writes text into a string does not fail");
-        };
-        Words { subject: words.subject.to_owned(), text, html }
+        self.draft(content).words()
     }
 }

@@ -14,6 +14,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::{
+    accounts::budgets::{Budget, Subject, Usage},
     captcha::{
         self,
         store::{self, Verdict},
@@ -21,6 +22,19 @@ use crate::{
     domain::CaptchaId,
     web::{error::PageError, state::App},
 };
+
+/// What is said of one that was good for another form.
+pub const USED_ALREADY: &str = "That picture was used already. Enter the result of the new one.";
+
+/// What is said where one is wanted and its answer is missing.
+pub const MISSING: &str = "Enter the result of the task in the picture.";
+
+/// Why a captcha is wanted after many wrong passwords.
+const MANY_PASSWORDS: &str = "Many wrong passwords were tried here. Enter the result of the task in the picture, and \
+     your password again.";
+
+/// How long somebody waits for their turn to have a picture drawn.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The captcha that a form shows.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +56,21 @@ impl CaptchaField {
         }
         let id = store::insert(connection, app.clock.now()).await?;
         Ok(Some(Self { id, is_solved: false }))
+    }
+
+    /// A new one, or `None` as long as there is some of the budget left.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn once_spent(
+        app: &App,
+        connection: &mut PgConnection,
+        counted: (Budget, Subject),
+    ) -> sqlx::Result<Option<Self>> {
+        match app.budgets.usage(connection, [counted], app.clock.now()).await? {
+            [Usage::Free { .. }] => Ok(None),
+            [Usage::Spent { .. }] => Self::new(app, connection).await,
+        }
     }
 }
 
@@ -116,7 +145,7 @@ impl SentCaptcha {
             Err(_) => Verdict::Gone,
         };
         if self.captcha_answer.trim().is_empty() {
-            return Ok(Err("Enter the result of the task in the picture.".to_owned()));
+            return Ok(Err(MISSING.to_owned()));
         }
         app.metrics.captcha_failures.inc();
         let words = match verdict {
@@ -142,18 +171,28 @@ impl SentCaptcha {
         connection: &mut PgConnection,
         until: OffsetDateTime,
     ) -> Result<Result<(), String>, PageError> {
+        self.pass_because(app, connection, until, MANY_PASSWORDS).await
+    }
+
+    /// The same for whatever a spent budget holds back; `why` is said to whom no captcha was shown yet.
+    ///
+    /// # Errors
+    /// [`PageError::TooMany`] where captchas are off; and when the database fails.
+    pub async fn pass_because(
+        &self,
+        app: &App,
+        connection: &mut PgConnection,
+        until: OffsetDateTime,
+        why: &str,
+    ) -> Result<Result<(), String>, PageError> {
         let now = app.clock.now();
         let was_asked = !self.captcha_id.is_empty();
         Ok(match self.judge(app, connection).await? {
             Ok(None) => return Err(PageError::TooMany { until, now }),
             Ok(Some(id)) if store::spend(connection, id, now).await? => Ok(()),
-            Ok(Some(_)) => Err("That picture was used already. Enter the result of the new one.".to_owned()),
+            Ok(Some(_)) => Err(USED_ALREADY.to_owned()),
             Err(words) if was_asked => Err(words),
-            Err(_) => {
-                let words = "Many wrong passwords were tried here. Enter the result of the task in the picture, and \
-                             your password again.";
-                Err(words.to_owned())
-            }
+            Err(_) => Err(why.to_owned()),
         })
     }
 }
@@ -162,9 +201,6 @@ impl SentCaptcha {
 pub fn routes() -> Router<App> {
     Router::new().route("/captcha/{file}", get(picture))
 }
-
-/// How long somebody waits for their turn to have a picture drawn.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 async fn picture(State(app): State<App>, Path(file): Path<String>) -> Result<Response, PageError> {
     let id = file.strip_suffix(".png").and_then(|id| id.parse().ok()).ok_or(PageError::NotFound)?;

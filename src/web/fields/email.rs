@@ -1,4 +1,4 @@
-//! An email address that is chosen. One that is only proved has no bounds.
+//! An email address that was typed. Only one that is chosen has bounds.
 
 use crate::{domain::EmailAddress, platform::config::Config};
 
@@ -7,17 +7,24 @@ pub const COMMON_DOMAINS: &str = "gmail.com googlemail.com yahoo.com hotmail.com
      aol.com proton.me gmx.de gmx.net web.de t-online.de orange.fr free.fr laposte.net libero.it mail.ru yandex.ru \
      ukr.net wp.pl o2.pl seznam.cz mail.com email.com qq.com 163.com naver.com";
 
+/// The address that was typed.
+///
+/// # Errors
+/// What is wrong with it, as a sentence.
+pub fn read(typed: &str) -> Result<EmailAddress, String> {
+    if typed.trim().is_empty() {
+        return Err("Enter your email address.".to_owned());
+    }
+    EmailAddress::parse(typed).map_err(|_| "Enter an email address like name@example.com.".to_owned())
+}
+
 /// The address that was chosen.
 ///
 /// # Errors
 /// What is wrong with it, as a sentence.
 pub fn choose(typed: &str, config: &Config) -> Result<EmailAddress, String> {
     let allowed = &config.email_length;
-    if typed.trim().is_empty() {
-        return Err("Enter your email address.".to_owned());
-    }
-    let email =
-        EmailAddress::parse(typed).map_err(|_| "Enter an email address like name@example.com.".to_owned())?;
+    let email = read(typed)?;
     match email.characters() {
         short if short < *allowed.start() => {
             Err(format!("This address has {short} characters. It must have at least {}.", allowed.start()))
@@ -29,8 +36,23 @@ pub fn choose(typed: &str, config: &Config) -> Result<EmailAddress, String> {
     }
 }
 
-/// The common domain that was probably meant, where the typed one is a slip away from it. It is
-/// pointed out and may be ignored.
+/// What is allowed, for the line under the label.
+pub fn hint(config: &Config) -> String {
+    let allowed = &config.email_length;
+    format!(
+        "An address of {} to {} characters, to which you have permanent access.",
+        allowed.start(),
+        allowed.end()
+    )
+}
+
+/// A likely slip in what was typed, pointed out as a question that may be ignored; else empty.
+pub fn advice(typed: &str) -> String {
+    let meant = EmailAddress::parse(typed).ok().and_then(|email| likely_domain(&email));
+    meant.map_or_else(String::new, |domain| format!("Did you mean an address that ends in {domain}?"))
+}
+
+/// The common domain that was probably meant, where the typed one is a slip away from it.
 pub fn likely_domain(email: &EmailAddress) -> Option<&'static str> {
     let domain = email.domain().to_ascii_lowercase();
     if COMMON_DOMAINS.split(' ').any(|common| common == domain) {

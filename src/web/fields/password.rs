@@ -18,6 +18,15 @@ const MOST_COMMON: &str = "123456 password 12345678 qwerty 123456789 12345 1234 
      access thunder merlin secret diamond hello hammer 1234qwer silver internet samantha golfer scooter test orange \
      cookie q1w2e3r4t5 maverick phoenix mickey welcome password1 passw0rd qwerty123 admin 123 vestibule";
 
+/// What is said beside a password that nothing was wrong with, in a form that is shown again.
+pub const KEPT_BY_NO_PAGE: &str = "Enter it again: no page keeps it.";
+
+/// What is allowed, for the hint of the field.
+pub fn hint(config: &Config) -> String {
+    let allowed = &config.password_length;
+    format!("{} to {} characters. Capitals and small letters count.", allowed.start(), allowed.end())
+}
+
 /// What is wrong with a password that was chosen, as a sentence, or `None`.
 pub fn complaint(password: &Password, email: Option<&EmailAddress>, config: &Config) -> Option<String> {
     let allowed = &config.password_length;
@@ -58,6 +67,10 @@ pub fn typing_advice(typed: &str) -> Vec<String> {
     }
     if typed.starts_with(char::is_whitespace) || typed.ends_with(char::is_whitespace) {
         advice.push("There is a space at an end of what you typed.".to_owned());
+    }
+    if Password::new(typed).is_nearly_generated() {
+        let words = "A password from our letter has hyphens and small letters: type it as it stands there.";
+        advice.push(words.to_owned());
     }
     advice
 }
@@ -107,7 +120,16 @@ mod tests {
         assert!(first("sECRET").contains("swapped") && first("my sECRET 1").contains("swapped"));
         assert!(first("пароль").contains("Cyrillic"));
         assert!(first("secret ").contains("space"));
-        for plain in ["secret", "Secret1", "s", "", "123", "sEcret"] {
+        for nearly in
+            ["abcdefghjkmnpqrs", "ABCD-EFGH-JKMN-PQRS", "abcd efgh jkmn pqrs", " abcd-efgh-jkmn-pqrs"]
+        {
+            let advice = typing_advice(nearly);
+            assert!(
+                advice.last().is_some_and(|last| last.contains("as it stands there")),
+                "{nearly}: {advice:?}"
+            );
+        }
+        for plain in ["secret", "Secret1", "s", "", "123", "sEcret", "abcd-efgh-jkmn-pqrs"] {
             assert_eq!(typing_advice(plain), Vec::<String>::new(), "{plain}");
         }
     }

@@ -3,7 +3,10 @@
 
 mod browser;
 mod database;
+mod letters;
+mod notices;
 mod page;
+mod profile;
 mod program;
 mod site;
 #[allow(dead_code, reason = "shared with the unit tests of the mail")]
@@ -13,10 +16,12 @@ mod wire;
 
 pub use browser::Browser;
 pub use database::{ScratchFolder, TestDatabase};
+pub use letters::{NEW_PASSWORD, blind};
+pub use notices::THIEFS_PASSWORD;
 pub use page::{Form, Page};
 pub use program::Program;
 pub use site::Site;
-pub use smtp::{Act, Delivered, Sink, Stage};
+pub use smtp::{Act, Delivered, Sink, Stage, is_generated_password};
 pub use visitor::{Request, Visitor};
 pub use wire::Wire;
 

@@ -109,9 +109,14 @@ impl Page {
     /// The form that sends to this address.
     #[track_caller]
     pub fn form(&self, action: &str) -> Form {
-        let mut forms = self.select(&format!("form[action='{action}']"), |form| Form::read(&form));
+        let mut forms = self.forms(action);
         assert_eq!(forms.len(), 1, "there should be one form for {action} in {}", self.shown());
         forms.remove(0)
+    }
+
+    /// All forms that send to this address.
+    pub fn forms(&self, action: &str) -> Vec<Form> {
+        self.select(&format!("form[action='{action}']"), |form| Form::read(&form))
     }
 
     fn select<T>(&self, css: &str, read: impl Fn(ElementRef<'_>) -> T) -> Vec<T> {

@@ -96,12 +96,25 @@ impl Delivered {
         message.body_html(0).expect("an HTML part").into_owned()
     }
 
+    /// The generated password of the plain text.
+    pub fn password(&self) -> String {
+        let text = self.text();
+        let password = text.split_whitespace().find(|word| is_generated_password(word));
+        password.expect("a password in the letter").to_owned()
+    }
+
     /// The first link of the plain text.
     pub fn link(&self) -> String {
         let text = self.text();
         let link = text.split_whitespace().find(|word| word.starts_with("http"));
         link.expect("a link in the letter").to_owned()
     }
+}
+
+/// Whether a word is four groups of four with hyphens between.
+pub fn is_generated_password(word: &str) -> bool {
+    let groups: Vec<_> = word.split('-').collect();
+    groups.len() == 4 && groups.iter().all(|group| group.len() == 4)
 }
 
 /// The server; it ends with its value.

@@ -189,6 +189,14 @@ impl Visitor {
         self.send(form).await
     }
 
+    /// Sends the form to log in without having opened its page, and follows nothing.
+    pub async fn submit_password(&mut self, email: &str, password: &str) -> Page {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("email", email), ("password", password)])
+            .finish();
+        self.post("/login", &body).await
+    }
+
     /// Opens the page to log in and does.
     pub async fn log_in(&mut self, email: &str) -> Page {
         self.try_password(email, PASSWORD).await
@@ -198,6 +206,19 @@ impl Visitor {
     pub async fn try_password(&mut self, email: &str, password: &str) -> Page {
         let form = self.open("/login").await.form("/login");
         self.send(form.fill("email", email).fill("password", password)).await
+    }
+
+    /// Opens `/recover` and asks for a new password, and arrives on the page that says what comes.
+    pub async fn recover(&mut self, email: &str) -> Page {
+        let page = self.ask_for_recovery(email).await;
+        assert_eq!(page.path(), "/recover/sent", "{}", page.body);
+        page
+    }
+
+    /// Opens `/recover` and sends its form, whatever comes of it.
+    pub async fn ask_for_recovery(&mut self, email: &str) -> Page {
+        let form = self.open("/recover").await.form("/recover");
+        self.send(form.fill("email", email)).await
     }
 
     /// Presses the button in the header.

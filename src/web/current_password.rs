@@ -1,0 +1,130 @@
+//! The password of who is logged in, asked once more before what a stranger at an open browser must not
+//! do. It is tried like any other: by one hash, within the budgets of log in.
+
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use super::{
+    device::Device,
+    error::PageError,
+    fields::{
+        captcha::{CaptchaField, SentCaptcha},
+        password::{KEPT_BY_NO_PAGE, typing_advice},
+    },
+    proof::{NotProved, prove},
+    standing::{Held, Standing},
+    state::App,
+};
+use crate::{
+    accounts::credentials,
+    domain::{Client, EmailAddress, Password, PasswordHash},
+    platform::password_hasher::Verdict,
+};
+
+/// The field as a form was sent with it, with the captcha that goes along once a budget wants one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct CurrentPassword {
+    current_password: Password,
+    #[serde(flatten)]
+    sent_captcha: SentCaptcha,
+    /// Until when the form wants a captcha anyway, for the letter that it causes: one serves both.
+    #[serde(skip)]
+    pub letters_until: Option<OffsetDateTime>,
+    /// The captcha that the form shows.
+    #[serde(skip)]
+    pub captcha: Option<CaptchaField>,
+    /// What may have gone wrong while the password was typed.
+    #[serde(skip)]
+    pub advice: String,
+}
+
+impl CurrentPassword {
+    /// Whether it is this password, until it is proved.
+    pub fn is(&self, password: &Password) -> bool {
+        self.current_password.reveal() == password.reveal()
+    }
+
+    /// Whether another picture is wanted, and nothing else.
+    pub fn wants_another_captcha(&self) -> bool {
+        self.sent_captcha.wants_another()
+    }
+
+    /// What is wrong before anything is compared, as a sentence, or `None`.
+    pub fn complaint(&self) -> Option<&'static str> {
+        self.current_password.is_empty().then_some("Enter your current password.")
+    }
+
+    /// A new captcha, for who wants another picture; the same one where the form is shown again for
+    /// another reason; and where a letter wants one, always one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_captcha(&mut self, app: &App) -> Result<(), PageError> {
+        let mut connection = app.database.acquire().await?;
+        self.captcha = match self.wants_another_captcha() {
+            true => CaptchaField::new(app, &mut connection).await?,
+            false if self.letters_until.is_some() => {
+                self.sent_captcha.again_or_new(app, &mut connection).await?
+            }
+            false => self.sent_captcha.again(app, &mut connection).await?,
+        };
+        Ok(())
+    }
+
+    /// Where something else is wrong with the form: the password is not compared, and asked again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ask_again(&mut self, app: &App) -> Result<(), PageError> {
+        self.keep_captcha(app).await?;
+        KEPT_BY_NO_PAGE.clone_into(&mut self.advice);
+        Ok(())
+    }
+
+    /// Proves the password of the user with this address; returns what it was compared with. Where it is
+    /// not proved, the form shows again what this leaves in it. Holds no connection while it waits.
+    ///
+    /// # Errors
+    /// [`PageError::TooMany`], [`PageError::Busy`]; and when the database fails.
+    pub async fn prove(
+        &mut self,
+        app: &App,
+        client: &Client,
+        device: Device,
+        email: &EmailAddress,
+    ) -> Result<Result<PasswordHash, NotProved>, PageError> {
+        if let Some(words) = self.complaint() {
+            self.keep_captcha(app).await?;
+            return Ok(Err(NotProved::Password(words.to_owned())));
+        }
+        let password = std::mem::take(&mut self.current_password);
+        let mut connection = app.database.acquire().await?;
+        let credentials = credentials::by_email(&mut connection, email, device.0, app.clock.now()).await?;
+        let device_is_known = credentials.as_ref().is_some_and(|credentials| credentials.device_is_known);
+        let standing =
+            Standing::begin(app, &mut connection, client, device, Some(email), device_is_known, &password)
+                .await?;
+        let (sent, until) = (&self.sent_captcha, self.letters_until);
+        if let Err(held) = standing.pass(app, &mut connection, sent, &password, until).await? {
+            let Held { is_shut, words, captcha } = held;
+            self.captcha = captcha;
+            return Ok(Err(if is_shut { NotProved::Password(words) } else { NotProved::Captcha(words) }));
+        }
+        drop(connection);
+        let Standing { under_way, counted, .. } = standing;
+        let stored = credentials.map(|credentials| credentials.password_hash);
+        // A generated one that was not used yet is not the current one.
+        let verdict = prove(app, client, under_way, counted.clone(), &password, stored.as_ref(), &[]).await?;
+        if let (Verdict::Right { .. }, Some(stored)) = (verdict, stored) {
+            return Ok(Ok(stored));
+        }
+        let mut connection = app.database.acquire().await?;
+        self.captcha = match self.letters_until {
+            Some(_) => CaptchaField::new(app, &mut connection).await?,
+            None => Standing::next_captcha(app, &mut connection, &counted).await?,
+        };
+        self.advice = typing_advice(password.reveal()).join(" ");
+        Ok(Err(NotProved::Password("This is not your current password.".to_owned())))
+    }
+}
