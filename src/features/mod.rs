@@ -5,4 +5,5 @@ pub mod help;
 pub mod home;
 pub mod login;
 pub mod profile;
+pub mod recovery;
 pub mod registration;
