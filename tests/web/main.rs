@@ -7,6 +7,7 @@ mod support;
 mod bad_input;
 mod captcha;
 mod confirmation;
+mod details;
 mod dev_mailbox;
 mod generated_password;
 mod guessing;

@@ -1,6 +1,7 @@
 //! What an account shows, to its owner, with all that they can change: each section of `/profile` leads to
 //! a page of its own.
 
+mod details;
 mod store;
 
 use askama::Template;
@@ -27,7 +28,7 @@ use crate::{
 
 /// The pages.
 pub fn routes() -> Router<App> {
-    Router::new().route("/profile", get(show))
+    Router::new().route("/profile", get(show)).merge(details::routes())
 }
 
 /// What led somebody to their profile, in a word and a sentence; `None` for anything else.
