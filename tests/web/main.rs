@@ -17,6 +17,7 @@ mod kit;
 mod letters;
 mod login;
 mod outages;
+mod password;
 mod profile;
 mod recovery;
 mod regions;

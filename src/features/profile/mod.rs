@@ -2,6 +2,7 @@
 //! a page of its own.
 
 mod details;
+mod password;
 mod store;
 
 use askama::Template;
@@ -28,7 +29,7 @@ use crate::{
 
 /// The pages.
 pub fn routes() -> Router<App> {
-    Router::new().route("/profile", get(show)).merge(details::routes())
+    Router::new().route("/profile", get(show)).merge(details::routes()).merge(password::routes())
 }
 
 /// What led somebody to their profile, in a word and a sentence; `None` for anything else.
