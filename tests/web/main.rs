@@ -9,6 +9,8 @@ mod captcha;
 mod confirmation;
 mod details;
 mod dev_mailbox;
+mod email;
+mod email_confirmation;
 mod generated_password;
 mod guessing;
 mod help;

@@ -2,6 +2,7 @@
 //! a page of its own.
 
 mod details;
+mod email;
 mod password;
 mod store;
 
@@ -18,6 +19,8 @@ use time::OffsetDateTime;
 use crate::{
     accounts::sessions::SignedIn,
     domain::{AccountType, DisplayName, EmailAddress, PhoneNumber},
+    mail::Registry,
+    platform::config::Config,
     web::{
         error::PageError,
         fields::region,
@@ -29,7 +32,16 @@ use crate::{
 
 /// The pages.
 pub fn routes() -> Router<App> {
-    Router::new().route("/profile", get(show)).merge(details::routes()).merge(password::routes())
+    Router::new()
+        .route("/profile", get(show))
+        .merge(details::routes())
+        .merge(email::routes())
+        .merge(password::routes())
+}
+
+/// The letters.
+pub fn letters(registry: Registry, config: &Config) -> Registry {
+    email::letters(registry, config)
 }
 
 /// What led somebody to their profile, in a word and a sentence; `None` for anything else.
