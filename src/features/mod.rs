@@ -4,6 +4,7 @@ pub mod dev_mailbox;
 pub mod help;
 pub mod home;
 pub mod login;
+pub mod notices;
 pub mod profile;
 pub mod recovery;
 pub mod registration;

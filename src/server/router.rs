@@ -10,7 +10,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::{health, observe, security_headers};
 use crate::{
-    features::{dev_mailbox, help, home, login, profile, recovery, registration},
+    features::{dev_mailbox, help, home, login, notices, profile, recovery, registration},
     web::{
         error::{self, PageError},
         fields, same_origin, session,
@@ -33,6 +33,7 @@ pub fn router(app: &App) -> Router {
         .merge(registration::routes())
         .merge(login::routes())
         .merge(recovery::routes())
+        .merge(notices::routes())
         .merge(profile::routes())
         .merge(dev_mailbox::routes(&app.config))
         .merge(fields::region::routes())
