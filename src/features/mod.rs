@@ -8,3 +8,4 @@ pub mod notices;
 pub mod profile;
 pub mod recovery;
 pub mod registration;
+pub mod sessions;

@@ -10,7 +10,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::{health, observe, security_headers};
 use crate::{
-    features::{dev_mailbox, help, home, login, notices, profile, recovery, registration},
+    features::{dev_mailbox, help, home, login, notices, profile, recovery, registration, sessions},
     web::{
         error::{self, PageError},
         fields, same_origin, session,
@@ -35,6 +35,7 @@ pub fn router(app: &App) -> Router {
         .merge(recovery::routes())
         .merge(notices::routes())
         .merge(profile::routes())
+        .merge(sessions::routes())
         .merge(dev_mailbox::routes(&app.config))
         .merge(fields::region::routes())
         .merge(fields::captcha::routes())

@@ -26,5 +26,6 @@ mod recovery;
 mod regions;
 mod registration;
 mod serve;
+mod sessions;
 mod undo;
 mod waiting;
