@@ -4,6 +4,7 @@
 
 mod support;
 
+mod activity;
 mod bad_input;
 mod captcha;
 mod confirmation;

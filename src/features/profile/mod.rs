@@ -1,6 +1,7 @@
 //! What an account shows, to its owner, with all that they can change: each section of `/profile` leads to
 //! a page of its own.
 
+mod activity;
 mod details;
 mod email;
 mod password;
@@ -37,6 +38,7 @@ pub fn routes() -> Router<App> {
         .merge(details::routes())
         .merge(email::routes())
         .merge(password::routes())
+        .merge(activity::routes())
 }
 
 /// The letters.
