@@ -12,6 +12,7 @@ mod details;
 mod dev_mailbox;
 mod email;
 mod email_confirmation;
+mod export;
 mod generated_password;
 mod guessing;
 mod help;

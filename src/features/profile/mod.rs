@@ -4,6 +4,7 @@
 mod activity;
 mod details;
 mod email;
+mod export;
 mod password;
 mod store;
 
@@ -39,6 +40,7 @@ pub fn routes() -> Router<App> {
         .merge(email::routes())
         .merge(password::routes())
         .merge(activity::routes())
+        .merge(export::routes())
 }
 
 /// The letters.
