@@ -5,6 +5,7 @@ pub mod help;
 pub mod home;
 pub mod login;
 pub mod notices;
+pub mod pairing;
 pub mod profile;
 pub mod recovery;
 pub mod registration;

@@ -2,6 +2,7 @@
 //! a page of its own.
 
 mod activity;
+mod deletion;
 mod details;
 mod email;
 mod export;
@@ -41,6 +42,7 @@ pub fn routes() -> Router<App> {
         .merge(password::routes())
         .merge(activity::routes())
         .merge(export::routes())
+        .merge(deletion::routes())
 }
 
 /// The letters.
