@@ -4,7 +4,7 @@
 use crate::support::{PASSWORD, Page, Request, Site, Visitor};
 
 /// Every form, with the fields that it knows.
-const FORMS: [(&str, &[&str]); 4] = [
+const FORMS: [(&str, &[&str]); 7] = [
     (
         "/register",
         &[
@@ -21,16 +21,109 @@ const FORMS: [(&str, &[&str]); 4] = [
     ),
     ("/login", &["email", "password", "remember", "next", "captcha_id", "captcha_answer", "new_captcha"]),
     ("/confirm", &["token", "password", "captcha_id", "captcha_answer", "new_captcha"]),
+    ("/recover", &["email", "captcha_id", "captcha_answer", "new_captcha"]),
+    (
+        "/profile/email/confirm",
+        &[
+            "token",
+            "current_password",
+            "captcha_id",
+            "captcha_answer",
+            "form_id",
+            "account_id",
+            "new_captcha",
+        ],
+    ),
+    ("/not-me", &["token", "password", "captcha_id", "captcha_answer", "form_id", "new_captcha"]),
     ("/logout", &[]),
 ];
 
+/// Every form of who is logged in, with the fields that it knows.
+const SIGNED_IN_FORMS: [(&str, &[&str]); 11] = [
+    ("/profile/sessions/end", &["session", "form_id", "account_id"]),
+    ("/profile/sessions/end-others", &["account_id", "form_id"]),
+    ("/profile/accounts/take-back", &["account_id", "form_id"]),
+    (
+        "/profile/details",
+        &[
+            "display_name",
+            "display_name_was",
+            "region",
+            "region_id",
+            "region_was",
+            "saved_region_was",
+            "phone",
+            "phone_was",
+            "form_id",
+            "account_id",
+        ],
+    ),
+    ("/profile/details/take-back", &["change", "form_id", "account_id"]),
+    (
+        "/profile/password",
+        &[
+            "current_password",
+            "new_password",
+            "captcha_id",
+            "captcha_answer",
+            "form_id",
+            "account_id",
+            "new_captcha",
+        ],
+    ),
+    (
+        "/profile/email",
+        &[
+            "email",
+            "current_password",
+            "captcha_id",
+            "captcha_answer",
+            "form_id",
+            "account_id",
+            "new_captcha",
+        ],
+    ),
+    ("/profile/email/cancel", &["change", "form_id", "account_id"]),
+    (
+        "/profile/email/confirm",
+        &[
+            "token",
+            "current_password",
+            "captcha_id",
+            "captcha_answer",
+            "form_id",
+            "account_id",
+            "new_captcha",
+        ],
+    ),
+    (
+        "/profile/export",
+        &["current_password", "captcha_id", "captcha_answer", "form_id", "account_id", "new_captcha"],
+    ),
+    (
+        "/profile/delete",
+        &[
+            "scope",
+            "current_password",
+            "captcha_id",
+            "captcha_answer",
+            "form_id",
+            "account_id",
+            "new_captcha",
+        ],
+    ),
+];
+
 /// A body that every form understands, where nothing is changed in it.
-fn usual(fields: &[&str]) -> Vec<(String, String)> {
-    fields
-        .iter()
-        .filter(|field| **field != "new_captcha")
-        .map(|field| ((*field).to_owned(), "1".to_owned()))
-        .collect()
+fn usual(fields: &[&str], token: &str) -> Vec<(String, String)> {
+    let value = |field: &str| match field {
+        "token" => token.to_owned(),
+        // Shown to nobody in particular: else it would be an old tab's, and refused before it is read.
+        "account_id" => String::new(),
+        _ => "1".to_owned(),
+    };
+    let fields = fields.iter().filter(|field| **field != "new_captcha");
+    fields.map(|field| ((*field).to_owned(), value(field))).collect()
 }
 
 fn encoded(pairs: &[(String, String)]) -> String {
@@ -56,9 +149,8 @@ fn is_refused(page: &Page, status: u16, what: &str) {
     assert_eq!(page.text("main code"), page.header("x-request-id"), "{what}");
 }
 
-#[tokio::test]
-async fn every_field_of_every_form_takes_anything() {
-    let site = Site::with(&[("THROTTLE", "off")]).await;
+/// Sends every form with every field as it should not be; `token` is what a letter's link carries.
+async fn send_anything(visitor: &mut Visitor, forms: &[(&str, &[&str])], token: &str) {
     let long = "x".repeat(20_000);
     let accents = "e\u{301}".repeat(200);
     let values = [
@@ -76,11 +168,10 @@ async fn every_field_of_every_form_takes_anything() {
         "99999999999999999999",
         "👩‍👩‍👧‍👦@例え.jp",
     ];
-    let mut visitor = site.visitor();
-    for (form, fields) in FORMS {
-        for field in fields {
+    for (form, fields) in forms {
+        for field in *fields {
             for value in values {
-                let mut pairs = usual(fields);
+                let mut pairs = usual(fields, token);
                 pairs.retain(|(name, _)| name != field);
                 pairs.push(((*field).to_owned(), value.to_owned()));
                 let page = visitor.post(form, &encoded(&pairs)).await;
@@ -88,17 +179,51 @@ async fn every_field_of_every_form_takes_anything() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn every_field_of_every_form_takes_anything() {
+    let site = Site::with(&[("THROTTLE", "off")]).await;
+    send_anything(&mut site.visitor(), &FORMS, "1").await;
     assert_eq!(site.count("registrations").await + site.count("users").await, 0);
 }
 
 #[tokio::test]
-async fn what_no_page_of_ours_could_have_sent_is_refused() {
-    let site = Site::start().await;
-    let mut visitor = site.visitor();
-    for (form, fields) in FORMS {
+async fn every_field_of_every_form_of_who_is_logged_in_takes_anything_and_changes_nothing() {
+    let site = Site::with(&[("THROTTLE", "off")]).await;
+    let mut ann = site.user("ann@example.com").await;
+    let changed = "select * from users, accounts, activity order by activity.id";
+    let before = site.sql(changed).await;
+    send_anything(&mut ann, &SIGNED_IN_FORMS, "1").await;
+    assert_eq!(site.sql(changed).await, before);
+}
+
+#[tokio::test]
+async fn every_field_of_a_form_that_a_link_leads_to_takes_anything_and_leaves_the_link_good() {
+    let site = Site::with(&[("THROTTLE", "off")]).await;
+    site.visitor().register("eve@example.com", PASSWORD).await;
+    let registration = site.sink.letter_to("eve@example.com").await.link();
+    let mut ann = site.user("ann@example.com").await;
+    site.change_email(&mut ann, "ann@new.example").await;
+    let notice = site.letter("ann@example.com", "Your email address was changed", 0).await.link();
+    ann.ask_for_email("ann@other.example").await.is(303);
+    let change = site.email_link("ann@other.example", 0).await;
+    let mut stranger = site.visitor();
+    for (path, link) in [("/confirm", registration), ("/profile/email/confirm", change), ("/not-me", notice)]
+    {
+        let form: Vec<_> = FORMS.into_iter().filter(|(form, _)| *form == path).collect();
+        send_anything(&mut stranger, &form, link.rsplit_once('=').expect("a token").1).await;
+        stranger.open(&link).await.is(200);
+    }
+    assert_eq!(site.sql("select email from users").await, ["(ann@new.example)"]);
+}
+
+/// Sends every form as no page of ours would.
+async fn send_what_no_page_could(visitor: &mut Visitor, forms: &[(&str, &[&str])]) {
+    for (form, fields) in forms {
         // Log out reads nothing, so nothing in it can be wrong.
         let Some(first) = fields.first() else { continue };
-        let body = encoded(&usual(fields));
+        let body = encoded(&usual(fields, "1"));
         for (wrong, what) in [
             (format!("{body}&{first}=a%00b"), "NUL"),
             (format!("{body}&{first}=%ff%fe"), "bad UTF-8"),
@@ -113,11 +238,22 @@ async fn what_no_page_of_ours_could_have_sent_is_refused() {
             if !content_type.is_empty() {
                 headers.push(("content-type", content_type.to_owned()));
             }
-            let request =
-                Request { method: "POST", path: form.to_owned(), headers, body: body.clone().into_bytes() };
+            let request = Request {
+                method: "POST",
+                path: (*form).to_owned(),
+                headers,
+                body: body.clone().into_bytes(),
+            };
             is_refused(&visitor.request(request).await, 415, &format!("{form}: {content_type:?}"));
         }
     }
+}
+
+#[tokio::test]
+async fn what_no_page_of_ours_could_have_sent_is_refused() {
+    let site = Site::start().await;
+    send_what_no_page_could(&mut site.visitor(), &FORMS).await;
+    send_what_no_page_could(&mut site.user("ann@example.com").await, &SIGNED_IN_FORMS).await;
 }
 
 #[tokio::test]
@@ -167,6 +303,12 @@ async fn every_address_takes_any_query_and_path() {
         "/login?because=nonsense",
         "/profile?because=nonsense",
         "/profile?because=",
+        "/profile/sessions?because=nonsense",
+        "/profile/sessions?before=%ff",
+        "/profile/sessions?before=a&before=b",
+        "/profile/activity?before=%00",
+        "/profile/activity?before=%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
+        "/profile/accounts?because=nonsense",
         "/help/%ff",
         "/help/%00",
         "/help/..%2f..%2fetc%2fpasswd",

@@ -29,9 +29,7 @@ async fn confirm_and_come_back(site: &Site, browser: &Browser) {
     browser.click("header form button").await;
     browser.is_at("/login").await;
     browser.says("main", "You are logged out.").await;
-    browser.type_into("#email", "ann@example.com").await;
-    browser.type_into("#password", PASSWORD).await;
-    browser.click("main button.main").await;
+    browser.log_in("ann@example.com", PASSWORD).await;
     browser.is_at("/profile").await;
 }
 
@@ -67,6 +65,27 @@ async fn the_whole_way_without_scripts() {
     browser.click("main button.main").await;
     browser.is_at("/register/letter").await;
     confirm_and_come_back(&site, &browser).await;
+}
+
+#[tokio::test]
+async fn another_address_is_asked_for_and_confirmed() {
+    let site = Site::start().await;
+    site.user("ann@example.com").await;
+    let browser = site.signed_in_browser("ann@example.com", "/profile/email").await;
+    browser.says("h1", "Change your email address").await;
+    browser.type_into("#email", "ann@gmial.com").await;
+    browser.type_into("#current_password", PASSWORD).await;
+    browser.says("#email-live button", "ann@gmail.com").await;
+    browser.click("#email-live button").await;
+    browser.click("main button.main").await;
+    browser.says(".notice.good", "A letter goes to the new address.").await;
+    browser.says(".facts", "ann@gmail.com").await;
+    let link = site.sink.letter_to("ann@gmail.com").await.link();
+    browser.open(&link).await;
+    browser.says("main", "become ann@gmail.com instead of ann@example.com").await;
+    browser.click("main button.main").await;
+    browser.is_at("/profile").await;
+    browser.says(".notice.good", "Your email address is changed").await;
 }
 
 #[tokio::test]
@@ -167,4 +186,81 @@ async fn another_picture_keeps_even_the_password() {
     until("another picture", async || (browser.value("[name=captcha_id]").await != id).then_some(())).await;
     assert_eq!(browser.value("#password").await, PASSWORD);
     browser.is_at("/register").await;
+}
+
+#[tokio::test]
+async fn details_are_saved_by_keyboard_and_taken_back() {
+    let site = Site::start().await;
+    site.user("ann@example.com").await;
+    let browser = site.signed_in_browser("ann@example.com", "/profile/details").await;
+    browser.type_into("#display_name", "Ann").await;
+    browser.type_into("#region", Key::Control + "a").await;
+    browser.type_into("#region", "scotl").await;
+    browser.says("#region-list li:first-child", "Scotland").await;
+    browser.type_into("#region", Key::Down).await;
+    browser.type_into("#region", Key::Enter).await;
+    assert_eq!(browser.value("[name=region_id]").await, "GB-SCT");
+    browser.type_into("#phone", "0131 496 0000").await;
+    browser.type_into("#phone", Key::Enter).await;
+    browser.says(".notice.good", "Location Bavaria, Germany → Scotland, United Kingdom").await;
+    browser.says(".notice.good", "Phone none → +44 131 496 0000").await;
+    browser.says("header .name", "Ann").await;
+    browser.click(".notice.good button").await;
+    browser.says(".notice.good", "Taken back:").await;
+    browser.says("header .name", "ann@example.com").await;
+    assert_eq!(site.sql("select phone, region_id, display_name from accounts").await, ["(,DE-BY,)"]);
+}
+
+#[tokio::test]
+async fn a_password_is_changed_and_its_strength_is_said_while_one_types() {
+    let site = Site::start().await;
+    site.user("ann@example.com").await;
+    let browser = site.signed_in_browser("ann@example.com", "/profile/password").await;
+    browser.type_into("#current_password", PASSWORD).await;
+    browser.type_into("#new_password", "blue").await;
+    browser.says("#new_password-live", "Strength: weak.").await;
+    browser.type_into("#new_password", " Giraffe 8").await;
+    browser.click("main button.main").await;
+    browser.is_at("/profile").await;
+    browser.says("main", "Your password is changed").await;
+    site.visitor().try_password("ann@example.com", PASSWORD).await.is(422);
+}
+
+#[tokio::test]
+async fn sessions_are_ended_a_deletion_is_taken_back_and_a_notice_is_answered() {
+    let site = Site::start().await;
+    let mut first = site.user("ann@example.com").await;
+    let mut second = site.visitor();
+    second.log_in("ann@example.com").await;
+    let browser = site.signed_in_browser("ann@example.com", "/profile/sessions").await;
+    browser.click("main section button.plain").await;
+    browser.says(".notice.good", "The session is ended.").await;
+    assert_eq!(site.count("sessions").await, 2);
+    browser.click("main button.main").await;
+    browser.says(".notice.good", "You are logged out everywhere else.").await;
+    for visitor in [&mut first, &mut second] {
+        assert_eq!(visitor.open("/profile").await.path(), "/login");
+    }
+
+    browser.open("/profile/delete").await;
+    browser.type_into("#current_password", PASSWORD).await;
+    browser.click("main button.main").await;
+    browser.is_at("/login").await;
+    browser.says("main", "Logging in within 7 days takes it back.").await;
+    browser.log_in("ann@example.com", PASSWORD).await;
+    browser.is_at("/profile").await;
+    browser.says("main", "By logging in you took that back").await;
+
+    let link = site.notice("ann@example.com", "All your data here are to be deleted").await;
+    browser.open(&link).await;
+    browser.says(".facts", "All your data here are to be deleted").await;
+    browser.click("main button.main").await;
+    browser.is_at("/login").await;
+    browser
+        .says("main", "All sessions of that account are ended, and the old password no longer works.")
+        .await;
+    let mailed = site.generated_passwords("ann@example.com", 1).await.remove(0);
+    browser.log_in("ann@example.com", &mailed).await;
+    browser.is_at("/profile").await;
+    browser.says("main", "Your password is a generated one.").await;
 }
