@@ -55,8 +55,28 @@ async fn the_numbers_are_those_of_the_settings() {
     let mut ann = site.visitor();
     ann.open("/help").await.says("The password must be no shorter than 8 and no longer than 72 characters.");
     ann.open("/help/registration").await.says("8 to 72 characters");
+    ann.open("/help/change-data").await.says("a new one of 8 to 72 characters");
     ann.open("/help/registration").await.does_not_say("The image shows");
     ann.open("/help/log-in").await.does_not_say("wrong passwords from one internet connection");
+}
+
+#[tokio::test]
+async fn how_data_is_changed_is_told_whole() {
+    let site = Site::start().await;
+    let page = site.visitor().open("/help/change-data").await;
+    for words in [
+        "may confuse those users who have already noticed you",
+        "with a button Take back",
+        "up to 50 characters",
+        "can be undone within 7 days",
+        "“This was not me”, good for 7 days",
+        "can be taken back for 7 days",
+    ] {
+        page.says(words);
+    }
+    for form in ["details", "email", "password", "export", "delete"] {
+        assert!(page.has(&format!("main a[href='/profile/{form}']")), "{form}");
+    }
 }
 
 #[tokio::test]

@@ -17,8 +17,13 @@ use axum::{
 };
 
 use crate::{
-    accounts::{budgets, registrations},
+    accounts::{
+        budgets, deletion,
+        generated_passwords::{self, AtMost},
+        notices, registrations,
+    },
     captcha::store as captcha,
+    domain::DisplayName,
     platform::config::Config,
     web::{
         error::PageError,
@@ -53,9 +58,25 @@ struct AboutTheDataPage {
 struct Limits {
     email: RangeInclusive<usize>,
     password: RangeInclusive<usize>,
+    /// How many characters a display name may have.
+    display_name: usize,
     registration_days: i64,
+    /// For how long a letter that tells of a change can be answered.
+    undo_days: i64,
+    /// For how long a deletion can be taken back.
+    deletion_days: i64,
+    recovery: RecoveryLimits,
     captcha: Option<CaptchaLimits>,
     guesses: Option<GuessLimits>,
+}
+
+/// What bounds a generated password.
+struct RecoveryLimits {
+    /// For how long it can be used.
+    hours: i64,
+    /// Whether it must be changed before anything else.
+    must_change: bool,
+    letters: Option<AtMost>,
 }
 
 /// How long a captcha is good, and for how many wrong answers.
@@ -102,7 +123,15 @@ impl Limits {
         Self {
             email: config.email_length.clone(),
             password: config.password_length.clone(),
+            display_name: DisplayName::MOST_CHARACTERS,
             registration_days: registrations::LIFETIME.whole_days(),
+            undo_days: notices::LIFETIME.whole_days(),
+            deletion_days: deletion::GRACE.whole_days(),
+            recovery: RecoveryLimits {
+                hours: generated_passwords::LIFETIME.whole_hours(),
+                must_change: config.generated_password_must_change,
+                letters: AtMost::of(config),
+            },
             captcha: config.captcha.then_some(CaptchaLimits {
                 minutes: captcha::LIFETIME.whole_minutes(),
                 wrong_answers: captcha::WRONG_ANSWERS,
@@ -143,12 +172,30 @@ mod tests {
 
     #[test]
     fn every_topic_has_a_page_that_leads_to_its_form() {
-        let forms = ["/profile", "/login", "/register/letter", "/login", "/register"];
+        let forms = ["/profile/details", "/recover", "/register/letter", "/login", "/register"];
         for (topic, form) in Topic::ALL.into_iter().zip(forms) {
             let html = TopicPage { frame: Frame::default(), topic, limits: limits() }.render().unwrap();
             let main = html.split("<main").nth(1).unwrap();
             assert!(main.contains(&format!("<a class=\"main button\" href=\"{form}\"")), "{topic:?}");
         }
+    }
+
+    #[test]
+    fn the_help_on_recovery_says_what_the_settings_make_of_it() {
+        let shown = |settings: &[(&str, &str)]| {
+            let owned = settings.iter().map(|(key, value)| (format!("VESTIBULE_{key}"), (*value).to_owned()));
+            let limits = Limits::of(&Config::from_variables(owned).unwrap());
+            TopicPage { frame: Frame::default(), topic: Topic::RecoverPassword, limits }.render().unwrap()
+        };
+        let usual = shown(&[]);
+        for words in
+            ["within 24 hours", "at most every 15 minutes, and 5 a day", "change it in the profile settings"]
+        {
+            assert!(usual.contains(words), "{words}");
+        }
+        let other = shown(&[("GENERATED_PASSWORD_MUST_CHANGE", "true"), ("THROTTLE", "off")]);
+        assert!(other.contains("Before anything else you are asked to change it"));
+        assert!(!other.contains("at most every"));
     }
 
     #[test]
