@@ -1,12 +1,14 @@
 //! How the site stands to the bars that were set for it: `cargo bench --bench bars`.
 //!
-//! It needs PostgreSQL's programs and two cores, and takes about two minutes. The site is the program
+//! It needs PostgreSQL's programs and two cores, and takes about four minutes. The site is the program
 //! as it is shipped, with its default settings, logs, budgets and a durable embedded PostgreSQL on
 //! disk; the load comes from this program, by way of the same cores. What is compared is measured in
 //! the same run, in turns, and the median of the rounds' ratios counts, so that it means something on
 //! any machine and beside other work. `cargo bench --bench bars -- login start` measures only these.
 
+mod histories;
 mod load;
+mod recovery;
 mod site;
 
 use std::{
@@ -21,7 +23,9 @@ use argon2::{Argon2, Block, Params, PasswordHasher};
 use scraper::{Html, Selector};
 use sqlx::{Connection as _, PgConnection, raw_sql};
 
+use histories::histories;
 use load::{Connection, get, post};
+use recovery::recovery;
 use site::{BARE, Bare, Folder, Site};
 use vestibule::{domain::Token, regions};
 
@@ -77,11 +81,13 @@ fn main() -> anyhow::Result<()> {
     let data_dir = folder.path().join("data");
     let site = Site::start(&data_dir, None)?;
     seed(&site)?;
-    let bars: [(&str, Measure); 6] = [
+    let bars: [(&str, Measure); 8] = [
         ("memory", memory),
         ("weight", weight),
         ("login", login),
         ("pages", pages),
+        ("histories", histories),
+        ("recovery", recovery),
         ("regions", hints),
         ("start", start_beside),
     ];
@@ -152,13 +158,32 @@ async fn on_database(site: &Site, statements: &str) -> anyhow::Result<()> {
 
 /// A log in from an address of its own, in a browser that the site may know.
 fn log_in(user: usize, device: &str) -> Vec<u8> {
-    let headers = format!(
-        "x-forwarded-for: 10.0.{}.{}\r\ncookie: device={device}\r\nuser-agent: bars\r\n",
-        user / 256,
-        user % 256
-    );
-    let form = format!("email=u{user}%40example.com&password={}", PASSWORD.replace(' ', "+"));
-    post("/login", &headers, &form)
+    log_in_as(&format!("u{user}@example.com"), &format!("10.0.{}.{}", user / 256, user % 256), device)
+}
+
+/// A log in of whoever has this email address, from this address on the network.
+fn log_in_as(email: &str, address: &str, device: &str) -> Vec<u8> {
+    let headers = format!("x-forwarded-for: {address}\r\ncookie: device={device}\r\nuser-agent: bars\r\n");
+    let (email, password) = (email.replace('@', "%40"), PASSWORD.replace(' ', "+"));
+    post("/login", &headers, &format!("email={email}&password={password}"))
+}
+
+/// Logs in, and returns the session's cookie.
+fn session(connection: &mut Connection, log_in: &[u8]) -> anyhow::Result<String> {
+    let answer = connection.ask(log_in)?;
+    let cookie = answer.head.lines().find_map(|line| line.strip_prefix("set-cookie: session="));
+    Ok(cookie.and_then(|cookie| cookie.split(';').next()).context("no session")?.to_owned())
+}
+
+/// Lets the database write down every statement meanwhile.
+fn with_statements_written(site: &Site, measure: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    on_database(site, "alter system set log_statement = 'all'")?;
+    on_database(site, "select pg_reload_conf()")?;
+    // The next statement of every backend reads the settings first.
+    thread::sleep(Duration::from_millis(500));
+    measure()?;
+    on_database(site, "alter system reset log_statement")?;
+    on_database(site, "select pg_reload_conf()")
 }
 
 /// Log ins beside what the cores give to hashing alone, and what they cost beside the hash.
@@ -225,29 +250,24 @@ fn bare_hashes_per_second(lasts: Duration) -> anyhow::Result<f64> {
 /// Pages beside a bare handler that answers as many bytes.
 fn pages(site: &Site) -> anyhow::Result<()> {
     let mut connection = Connection::open(site.address)?;
-    let answer = connection.ask(&log_in(0, &Token::random().reveal()))?;
-    let cookie = answer.head.lines().find_map(|line| line.strip_prefix("set-cookie: session="));
-    let session = cookie.and_then(|cookie| cookie.split(';').next()).context("no session")?;
+    let session = session(&mut connection, &log_in(0, &Token::random().reveal()))?;
     let signed_in = get("/profile", &format!("cookie: session={session}\r\n"));
     beside_bare(site, 0.5, "GET /login", &get("/login", ""))?;
     beside_bare(site, 0.05, "GET /profile, signed in,", &signed_in)?;
-    on_database(site, "alter system set log_statement = 'all'")?;
-    on_database(site, "select pg_reload_conf()")?;
-    // The next statement of every backend reads the settings first.
-    thread::sleep(Duration::from_millis(500));
-    let mut statements = vec![];
-    // Something else may go on beside a request: hence the median of several.
-    for _ in 0..9 {
+    with_statements_written(site, || {
+        let mut statements = vec![];
+        // Something else may go on beside a request: hence the median of several.
+        for _ in 0..9 {
+            let before = site.statements()?;
+            connection.ask(&signed_in)?;
+            statements.push((site.statements()? - before) as f64);
+        }
+        at_most(2.0, "statements of a GET /profile", &statements);
         let before = site.statements()?;
-        connection.ask(&signed_in)?;
-        statements.push((site.statements()? - before) as f64);
-    }
-    at_most(2.0, "statements of a GET /profile", &statements);
-    let before = site.statements()?;
-    connection.ask(&log_in(0, &Token::random().reveal()))?;
-    note(&format!("{} of a POST /login", site.statements()? - before));
-    on_database(site, "alter system reset log_statement")?;
-    on_database(site, "select pg_reload_conf()")
+        connection.ask(&log_in(0, &Token::random().reveal()))?;
+        note(&format!("{} of a POST /login", site.statements()? - before));
+        Ok(())
+    })
 }
 
 fn beside_bare(site: &Site, bar: f64, what: &str, request: &[u8]) -> anyhow::Result<()> {
