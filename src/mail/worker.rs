@@ -25,6 +25,8 @@ use crate::platform::{clock::Clock, config::Config};
 const TICK: Duration = Duration::from_secs(20);
 /// The shortest: a row that is due but locked is asked for again after this.
 const BREATH: Duration = Duration::from_millis(100);
+/// How long a letter that wakes a worker waits: the answer to who caused it leaves first.
+const COURTESY: Duration = Duration::from_millis(20);
 /// How long to leave a database alone that does not answer.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 /// A letter is tried for this long after its first attempt.
@@ -187,7 +189,8 @@ impl Worker {
 
     async fn sleep(&mut self, until_next: Duration) {
         tokio::select! {
-            _ = self.bell.changed() => {}
+            // What the letter costs must not show in the time of that answer.
+            _ = self.bell.changed() => sleep(COURTESY).await,
             _ = self.stopped.changed() => {}
             () = sleep(until_next) => self.transport.rest().await,
         }
