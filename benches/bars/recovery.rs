@@ -47,6 +47,7 @@ pub fn recovery(site: &Site) -> anyhow::Result<()> {
         let difference = (known / unknown - 1.0).abs() * 100.0;
         (difference <= 3.0, format!("{difference:.2} %, at most 3"))
     })?;
+    on_database(site, LETTERS_STAY)?;
     with_statements_written(site, || {
         count_statements(site, &recover)?;
         count_statements(site, &log_in)
@@ -54,8 +55,15 @@ pub fn recovery(site: &Site) -> anyhow::Result<()> {
     on_database(site, "drop trigger letters_stay on letters; delete from letters")
 }
 
-/// Users `known0@example.com`, … The letters stay where they are: a known address's costs a hash, which
-/// would slow down whatever is asked next.
+/// What a letter asks the database when it is written is none of the form's statements.
+const LETTERS_STAY: &str = "delete from letters;
+     create function letters_stay() returns trigger language plpgsql as $$ begin
+         new.due_at = '2100-01-01';
+         return new;
+     end $$;
+     create trigger letters_stay before insert on letters for each row execute function letters_stay();";
+
+/// Users `known0@example.com`, …
 fn seed(site: &Site) -> anyhow::Result<()> {
     let users = ADDRESSES + COUNTED;
     on_database(
@@ -67,11 +75,6 @@ fn seed(site: &Site) -> anyhow::Result<()> {
                  generate_series(0, {users} - 1) as number, format('known%s@example.com', number) as email;
              insert into accounts (id, user_id, account_type, region_id, created_at)
              select gen_random_uuid(), id, 'artist', 'DE-BY', created_at from users where email like 'known%';
-             create function letters_stay() returns trigger language plpgsql as $$ begin
-                 new.due_at = '2100-01-01';
-                 return new;
-             end $$;
-             create trigger letters_stay before insert on letters for each row execute function letters_stay();
              analyze;"
         ),
     )
