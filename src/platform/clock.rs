@@ -8,7 +8,6 @@ use time::{Duration, OffsetDateTime, format_description::FormatItem, macros::for
 const CLOCK: &[FormatItem<'_>] = format_description!("[hour]:[minute]");
 const DATE_AND_CLOCK: &[FormatItem<'_>] =
     format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute]");
-
 const SAID_CLOCK: &[FormatItem<'_>] = format_description!("at [hour]:[minute]");
 const SAID_DATE_AND_CLOCK: &[FormatItem<'_>] =
     format_description!("on [day padding:none] [month repr:long] [year] at [hour]:[minute]");
@@ -43,17 +42,19 @@ impl Clock {
 
 /// A clock time in UTC, `HH:MM`, with the date when that is not today's: what pages and letters say.
 pub fn clock_time(at: OffsetDateTime, now: OffsetDateTime) -> String {
-    let format = if at.date() == now.date() { CLOCK } else { DATE_AND_CLOCK };
-    at.format(format).unwrap_or_default()
+    written(at, if at.date() == now.date() { CLOCK } else { DATE_AND_CLOCK })
 }
 
 /// The same within a sentence: `at HH:MM`, and `on 1 May 2026 at HH:MM` when that is not today.
 pub fn said_time(at: OffsetDateTime, now: OffsetDateTime) -> String {
-    let format = if at.date() == now.date() { SAID_CLOCK } else { SAID_DATE_AND_CLOCK };
-    at.format(format).unwrap_or_default()
+    written(at, if at.date() == now.date() { SAID_CLOCK } else { SAID_DATE_AND_CLOCK })
 }
 
 /// A clock time with its date, for letters: nobody knows on which day one is read.
 pub fn dated(at: OffsetDateTime) -> String {
-    format!("{} (UTC)", at.format(DATE_AND_CLOCK).unwrap_or_default())
+    format!("{} (UTC)", written(at, DATE_AND_CLOCK))
+}
+
+fn written(at: OffsetDateTime, format: &[FormatItem<'_>]) -> String {
+    at.format(format).unwrap_or_default()
 }
