@@ -26,5 +26,7 @@ mod tests;
 pub use draft::Draft;
 pub use letter::{Letter, Owed, Prepared, Priority, Registry, Words};
 pub use local_mailbox::{LocalLetter, LocalMailbox};
-pub use queue::{KEPT, LetterState, LetterStatus, about, enqueue, enqueue_if, hold_back, purge};
+pub use queue::{
+    KEPT, LetterState, LetterStatus, Place, about, enqueue, enqueue_if, hold_back, place, purge, usual_wait,
+};
 pub use worker::Workers;

@@ -97,7 +97,7 @@ impl SmtpSender {
         match outcome {
             Outcome::HandedOver(_) => self.resting = Some((connection, Instant::now())),
             Outcome::TryLater(_) | Outcome::Never(_) => quit(connection, deadline).await,
-            Outcome::Unknown(_) => {}
+            Outcome::NoService(_) | Outcome::Unknown(_) => {}
         }
         outcome
     }
@@ -292,7 +292,7 @@ fn not_connected(trouble: &Trouble) -> Outcome {
         Trouble::Unreadable(error) => tracing::warn!(%error, "the mail service's answer could not be read"),
         Trouble::Smtp(error) => tracing::warn!(%error, "the mail service did not let us in"),
     }
-    Outcome::TryLater(words.to_owned())
+    Outcome::NoService(words.to_owned())
 }
 
 /// What a failed step means for the letter: the service's word where it gave one, else `silence`.

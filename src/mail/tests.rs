@@ -26,6 +26,9 @@ const LEASE: Duration = Duration::from_secs(120);
 /// For tests in which something hangs until the attempt ends.
 const SHORT_LEASE: Duration = Duration::from_secs(2);
 
+/// Letters leave so far apart where a test claims them by itself.
+const GAP: Duration = Duration::from_millis(500);
+
 /// A letter with a secret, whose hash goes where the test can see it.
 struct SecretLetter;
 
@@ -121,6 +124,7 @@ impl Post {
     fn config(&self, workers: usize) -> Config {
         let variables = [
             ("SMTP_URL", self.sink.url()),
+            ("MAIL_PER_MINUTE", "1000000".to_owned()),
             ("MAIL_WORKERS", workers.to_string()),
             ("MAIL_LEASE_SECONDS", self.lease.as_secs().to_string()),
         ];
@@ -348,10 +352,10 @@ async fn only_who_holds_the_lease_settles_and_only_once() {
     post.owe::<SecretLetter>("ann@example.com").await;
     let mut conn = post.database.acquire().await.unwrap();
     let now = post.clock.now();
-    let lost = queue::claim(&mut conn, now, LEASE).await.unwrap().unwrap();
-    assert!(queue::claim(&mut conn, now, LEASE).await.unwrap().is_none(), "it is leased");
+    let lost = queue::claim(&mut conn, now, LEASE, GAP).await.unwrap().unwrap();
+    assert!(queue::claim(&mut conn, now, LEASE, GAP).await.unwrap().is_none(), "it is leased");
     let later = now + LEASE;
-    let held = queue::claim(&mut conn, later, LEASE).await.unwrap().unwrap();
+    let held = queue::claim(&mut conn, later, LEASE, GAP).await.unwrap().unwrap();
     assert_eq!((held.id, held.attempt, held.first_attempt_at), (lost.id, 2, now));
 
     let settlement = Settlement::HandedOver { answer: "250".to_owned() };
@@ -359,6 +363,105 @@ async fn only_who_holds_the_lease_settles_and_only_once() {
     assert!(!queue::settle(&mut conn, &lost, &settlement, later).await.unwrap());
     assert!(queue::settle(&mut conn, &held, &settlement, later).await.unwrap());
     assert!(!queue::settle(&mut conn, &held, &settlement, later).await.unwrap());
+}
+
+#[tokio::test]
+async fn letters_keep_their_distance_over_all_instances_and_no_turns_are_saved_up() {
+    let post = Post::new().await;
+    for _ in 0..4 {
+        post.owe::<SecretLetter>("ann@example.com").await;
+    }
+    let mut here = post.database.acquire().await.unwrap();
+    let mut there = post.database.acquire().await.unwrap();
+    let now = post.clock.now();
+    assert!(queue::claim(&mut here, now, LEASE, GAP).await.unwrap().is_some());
+    assert!(queue::claim(&mut there, now, LEASE, GAP).await.unwrap().is_none(), "it has just left");
+    let next = queue::next_due(&mut there).await.unwrap().unwrap();
+    assert!(next > now && next <= now + GAP, "it is asked again then");
+    assert!(queue::claim(&mut there, next, LEASE, GAP).await.unwrap().is_some());
+
+    let later = now + Time::minutes(1);
+    assert!(queue::claim(&mut here, later, LEASE, GAP).await.unwrap().is_some());
+    assert!(queue::claim(&mut here, later, LEASE, GAP).await.unwrap().is_none(), "one minute, one turn");
+}
+
+#[tokio::test]
+async fn an_idle_look_takes_no_turn() {
+    let post = Post::new().await;
+    let mut conn = post.database.acquire().await.unwrap();
+    let now = post.clock.now();
+    assert!(queue::claim(&mut conn, now, LEASE, GAP).await.unwrap().is_none());
+    post.owe::<SecretLetter>("ann@example.com").await;
+    let now = post.clock.now();
+    assert!(queue::claim(&mut conn, now, LEASE, GAP).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn while_the_service_does_not_answer_one_worker_tries_it_and_the_rest_wait() {
+    let post = Post { lease: SHORT_LEASE, ..Post::new().await };
+    post.sink.always(Stage::Greeting, Act::Hang);
+    let _workers = post.workers(3);
+    let mut ids = vec![post.owe::<SecretLetter>("first@example.com").await];
+    post.until(ids[0], LetterState::Delayed).await;
+    for _ in 0..4 {
+        ids.push(post.owe::<SecretLetter>("next@example.com").await);
+    }
+    post.sink.until("one more connection", || post.sink.connections() == 2).await;
+    let waiting: i64 = sqlx::query_scalar("select count(*) from letters where state = 'queued'")
+        .fetch_one(&post.database)
+        .await
+        .unwrap();
+    assert_eq!((waiting, post.sink.connections()), (3, 2));
+
+    post.sink.behave();
+    post.sink.drop_connections();
+    post.until(ids[4], LetterState::HandedOver).await;
+    post.let_pass(Time::hours(1)).await;
+    for id in ids {
+        post.until(id, LetterState::HandedOver).await;
+    }
+    assert_eq!(post.sink.count(), 5);
+}
+
+#[tokio::test]
+async fn a_place_in_the_line_counts_who_leaves_before_and_says_when() {
+    let post = Post::new().await;
+    post.owe::<FirstLetter>("first@example.com").await;
+    post.owe::<LastLetter>("last@example.com").await;
+    post.owe::<SecretLetter>("ann@example.com").await;
+    let mut conn = post.database.acquire().await.unwrap();
+    let now = post.clock.now();
+    let place = super::place(&mut conn, now, 120, now).await.unwrap();
+    assert_eq!((place.ahead, place.and_more), (2, false), "the last ones leave later");
+    assert_eq!(place.expected_at, Some(now + Time::milliseconds(1500)), "at the settings' pace");
+
+    let later = now + Time::minutes(1);
+    let place = super::place(&mut conn, now, 120, later).await.unwrap();
+    assert_eq!(place.expected_at, None, "for a minute none has left");
+    let claim = queue::claim(&mut conn, later, LEASE, GAP).await.unwrap().unwrap();
+    let settlement = Settlement::HandedOver { answer: "250".to_owned() };
+    assert!(queue::settle(&mut conn, &claim, &settlement, later).await.unwrap());
+    let place = super::place(&mut conn, now, 120, later).await.unwrap();
+    let expected = place.expected_at.unwrap() - later;
+    assert_eq!((place.ahead, expected.whole_minutes()), (1, 2), "one a minute left lately");
+}
+
+#[tokio::test]
+async fn more_than_a_thousand_ahead_are_not_counted() {
+    let post = Post::new().await;
+    let now = post.clock.now();
+    sqlx::query(
+        "insert into letters (id, kind, recipient, priority, created_at, due_at)
+         select gen_random_uuid(), 'secret', 'ann@example.com', n % 2, $1, $1 from generate_series(1, $2) as n",
+    )
+    .bind(now - Time::seconds(1))
+    .bind(2001)
+    .execute(&post.database)
+    .await
+    .unwrap();
+    let mut conn = post.database.acquire().await.unwrap();
+    let place = super::place(&mut conn, now, 60, now).await.unwrap();
+    assert_eq!((place.ahead, place.and_more), (1000, true));
 }
 
 #[tokio::test]

@@ -18,7 +18,9 @@ pub(super) enum Transport {
 pub(super) enum Outcome {
     /// It was taken, with these words.
     HandedOver(String),
-    /// It was not taken now: 4xx, or no connection.
+    /// The mail service itself does not answer, or lets nobody in; this says nothing of the letter.
+    NoService(String),
+    /// It was not taken now: 4xx, or the connection broke off.
     TryLater(String),
     /// It will never be taken: 5xx.
     Never(String),

@@ -3,12 +3,12 @@
 //! A worker sleeps until a letter is enqueued on any instance (LISTEN), until the next one falls
 //! due, or for [`TICK`], whichever comes first.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use sqlx::{Acquire, PgConnection, PgPool, postgres::PgListener};
 use tokio::{
-    sync::watch,
+    sync::{Mutex, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout, timeout_at},
 };
@@ -23,7 +23,7 @@ use crate::platform::{clock::Clock, config::Config};
 
 /// The longest sleep: what a lost notification, or a clock that was set, costs at most.
 const TICK: Duration = Duration::from_secs(20);
-/// The shortest: a row that is due but locked is asked for again after this.
+/// A row that is due but locked is asked for again after this.
 const BREATH: Duration = Duration::from_millis(100);
 /// How long a letter that wakes a worker waits: the answer to who caused it leaves first.
 const COURTESY: Duration = Duration::from_millis(20);
@@ -31,6 +31,8 @@ const COURTESY: Duration = Duration::from_millis(20);
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 /// A letter is tried for this long after its first attempt.
 const TRIED_FOR: time::Duration = time::Duration::hours(24);
+/// How long a mail service that does not answer is left alone at first, and at most.
+const SERVICE_PAUSES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
 /// Two attempts are never further apart.
 const LONGEST_DELAY: Duration = Duration::from_secs(3600);
 
@@ -60,6 +62,9 @@ impl Workers {
             stationery: Stationery::from_config(config),
             lease: config.mail.lease,
             retry_first: config.mail.retry_first,
+            gap: Duration::from_secs(60) / config.mail.per_minute,
+            answers: watch::Sender::new(true),
+            trying: Mutex::new(()),
         });
         let (stop, stopped) = watch::channel(false);
         let (ring, bell) = watch::channel(());
@@ -97,6 +102,12 @@ struct Office {
     stationery: Stationery,
     lease: Duration,
     retry_first: Duration,
+    /// How far apart letters leave.
+    gap: Duration,
+    /// Whether the mail service answers; while it does not, one worker tries it and the rest wait.
+    answers: watch::Sender<bool>,
+    /// Held by the one who tries.
+    trying: Mutex<()>,
 }
 
 /// One worker, with a connection of its own to the mail service.
@@ -124,7 +135,12 @@ impl Worker {
     }
 
     async fn work(mut self) {
+        let office = Arc::clone(&self.office);
         while !*self.stopped.borrow() {
+            if !*office.answers.borrow() {
+                self.wait_for_service().await;
+                continue;
+            }
             // Marked as heard before looking, so that what is enqueued while looking rings again.
             self.bell.mark_unchanged();
             match self.deliver_what_is_due().await {
@@ -135,6 +151,40 @@ impl Worker {
         self.transport.hang_up().await;
     }
 
+    /// Until the mail service answers again: tries it with one letter now and then, or waits for the
+    /// worker who does.
+    async fn wait_for_service(&mut self) {
+        let office = Arc::clone(&self.office);
+        let mut answers = office.answers.subscribe();
+        let _trying = tokio::select! {
+            trying = office.trying.lock() => trying,
+            _ = answers.wait_for(|answers| *answers) => return,
+            _ = self.stopped.changed() => return,
+        };
+        let mut pause = *SERVICE_PAUSES.start();
+        while !*office.answers.borrow() && !*self.stopped.borrow() {
+            tokio::select! {
+                () = sleep(pause) => {}
+                _ = self.stopped.changed() => return,
+            }
+            pause = (pause * 2).min(*SERVICE_PAUSES.end());
+            if let Err(error) = self.deliver_one().await {
+                self.leave_database_alone(&error).await;
+            }
+        }
+    }
+
+    async fn deliver_one(&mut self) -> sqlx::Result<()> {
+        let office = Arc::clone(&self.office);
+        let mut connection = office.database.acquire().await?;
+        match office.claim(&mut connection).await? {
+            Some(claim) => self.deliver(&mut connection, &claim).await,
+            // Nothing is due; whoever comes next finds out.
+            None => office.hears(true),
+        }
+        Ok(())
+    }
+
     /// Delivers until nothing is due, on one of the pool's connections; says for how long nothing
     /// will be.
     async fn deliver_what_is_due(&mut self) -> sqlx::Result<Duration> {
@@ -143,8 +193,8 @@ impl Worker {
             connection = office.database.acquire() => connection?,
             _ = self.stopped.changed() => return Ok(Duration::ZERO),
         };
-        while !*self.stopped.borrow() {
-            let claim = queue::claim(&mut connection, office.clock.now(), office.lease).await?;
+        while !*self.stopped.borrow() && *office.answers.borrow() {
+            let claim = office.claim(&mut connection).await?;
             self.database_is_gone = false;
             match claim {
                 Some(claim) => self.deliver(&mut connection, &claim).await,
@@ -176,7 +226,11 @@ impl Worker {
         // What is left of the lease is for settling.
         let deadline = Instant::now() + office.lease * 3 / 4;
         match timeout_at(deadline, office.write(connection, claim)).await {
-            Ok(Ok(Some(outgoing))) => office.judge(claim, self.transport.deliver(&outgoing, deadline).await),
+            Ok(Ok(Some(outgoing))) => {
+                let outcome = self.transport.deliver(&outgoing, deadline).await;
+                office.hears(!matches!(outcome, Outcome::NoService(_)));
+                office.judge(claim, outcome)
+            }
             Ok(Ok(None)) => Settlement::NoLongerOwed,
             Ok(Err(error)) => {
                 let (letter, kind, error) = (claim.id, &claim.kind, format!("{error:#}"));
@@ -206,11 +260,25 @@ impl Worker {
 }
 
 impl Office {
-    /// From [`BREATH`] to [`TICK`].
+    async fn claim(&self, connection: &mut PgConnection) -> sqlx::Result<Option<Claim>> {
+        queue::claim(connection, self.clock.now(), self.lease, self.gap).await
+    }
+
+    /// Notes whether the mail service answers.
+    fn hears(&self, answers: bool) {
+        let changed = self.answers.send_if_modified(|known| std::mem::replace(known, answers) != answers);
+        if changed && answers {
+            tracing::info!("the mail service is tried by every worker again");
+        } else if changed {
+            tracing::warn!("letters wait: the mail service does not answer");
+        }
+    }
+
+    /// At most [`TICK`]; [`BREATH`] where something is due and somebody else has it.
     async fn until_next_due(&self, connection: &mut PgConnection) -> sqlx::Result<Duration> {
         let due = queue::next_due(connection).await?;
-        let wait = due.map(|due| Duration::try_from(due - self.clock.now()).unwrap_or_default());
-        Ok(wait.unwrap_or(TICK).clamp(BREATH, TICK))
+        let wait = due.map(|due| Duration::try_from(due - self.clock.now()).unwrap_or(BREATH));
+        Ok(wait.unwrap_or(TICK).min(TICK))
     }
 
     /// Prepares, commits and composes; `None` where the letter is no longer owed.
@@ -229,7 +297,9 @@ impl Office {
         match outcome {
             Outcome::HandedOver(answer) => Settlement::HandedOver { answer },
             Outcome::Never(answer) => Settlement::Refused { answer },
-            Outcome::TryLater(answer) | Outcome::Unknown(answer) => self.put_off(claim, answer),
+            Outcome::NoService(answer) | Outcome::TryLater(answer) | Outcome::Unknown(answer) => {
+                self.put_off(claim, answer)
+            }
         }
     }
 

@@ -66,6 +66,8 @@ pub struct MailConfig {
     pub from: Mailbox,
     /// Where answers go.
     pub reply_to: Option<Mailbox>,
+    /// How many letters leave in a minute at most, over all instances together.
+    pub per_minute: u32,
     /// How many letters this instance delivers at once.
     pub workers: usize,
     /// How long a worker may hold a letter before another takes it over.
@@ -267,6 +269,7 @@ impl Settings {
             .optional("SMTP_URL", "smtp://host:port, smtp://…?tls=required, ?tls=opportunistic, or smtps://");
         let from = self.or("MAIL_FROM", &from, "an email address, as in Name <name@example.com>");
         let reply_to = self.optional("MAIL_REPLY_TO", "an email address");
+        let per_minute = self.number("MAIL_PER_MINUTE", 120, 1..=1_000_000);
         let workers = self.number("MAIL_WORKERS", 2, 1..=64);
         let lease = self.number("MAIL_LEASE_SECONDS", 120, 2..=3600);
         let retry_first = self.number("MAIL_RETRY_FIRST_SECONDS", 60, 1..=3600);
@@ -274,6 +277,7 @@ impl Settings {
             smtp: smtp?,
             from: from?,
             reply_to: reply_to?,
+            per_minute: per_minute?,
             workers: workers?,
             lease: Duration::from_secs(lease?),
             retry_first: Duration::from_secs(retry_first?),

@@ -42,6 +42,7 @@ impl Site {
         let usual = [
             ("SMTP_URL", url.as_str()),
             ("DATA_DIR", &folder),
+            ("MAIL_PER_MINUTE", "1000000"),
             ("TRUSTED_PROXIES", "127.0.0.1"),
             ("SUPPORT_EMAIL", "support@example.com"),
         ];
