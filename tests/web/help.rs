@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::Site;
+use crate::support::{PASSWORD, Site};
 
 const ENTRIES: [(&str, &str); 5] = [
     ("change-data", "Can I change my data after registration?"),
@@ -116,4 +116,23 @@ async fn the_sources_of_the_regions_are_named() {
     for words in ["Unicode CLDR", "Unicode License v3", "GeoNames", "CC BY 4.0"] {
         page.says(words);
     }
+}
+
+#[tokio::test]
+async fn the_help_says_within_how_long_letters_leave_at_present() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    for path in ["/help", "/help/letter"] {
+        ann.open(path).await.does_not_say("t present letters leave within");
+    }
+    ann.register("ann@example.com", PASSWORD).await;
+    site.letters_are("ann@example.com", &["handed_over"]).await;
+    for path in ["/help", "/help/letter"] {
+        ann.open(path).await.says("t present letters leave within a minute");
+    }
+    site.sql("update letters set settled_at = due_at + interval '7 minutes'").await;
+    site.let_pass(time::Duration::minutes(8)).await;
+    ann.open("/help").await.says("at present letters leave within 7 minutes");
+    site.let_pass(time::Duration::days(1)).await;
+    ann.open("/help").await.does_not_say("letters leave within");
 }

@@ -15,6 +15,7 @@ use axum::{
     response::Response,
     routing::get,
 };
+use time::Duration;
 
 use crate::{
     accounts::{
@@ -24,6 +25,7 @@ use crate::{
     },
     captcha::store as captcha,
     domain::DisplayName,
+    mail::{self, Priority},
     platform::config::Config,
     web::{
         error::PageError,
@@ -38,6 +40,8 @@ use topic::Topic;
 struct HelpPage {
     frame: Frame,
     limits: Limits,
+    /// Within how long letters leave at present, as the help says it; `None` where none left lately.
+    letters_leave: Option<String>,
 }
 
 #[derive(Template)]
@@ -46,6 +50,7 @@ struct TopicPage {
     frame: Frame,
     topic: Topic,
     limits: Limits,
+    letters_leave: Option<String>,
 }
 
 #[derive(Template)]
@@ -102,7 +107,8 @@ pub fn routes() -> Router<App> {
 }
 
 async fn show(State(app): State<App>, frame: Frame) -> Response {
-    HelpPage { frame, limits: Limits::of(&app.config) }.ok()
+    let letters_leave = letters_leave(&app).await;
+    HelpPage { frame, limits: Limits::of(&app.config), letters_leave }.ok()
 }
 
 async fn show_topic(
@@ -111,7 +117,28 @@ async fn show_topic(
     Path(slug): Path<String>,
 ) -> Result<Response, PageError> {
     let topic = Topic::by_slug(&slug).ok_or(PageError::NotFound)?;
-    Ok(TopicPage { frame, topic, limits: Limits::of(&app.config) }.ok())
+    let letters_leave = match topic {
+        Topic::Letter => letters_leave(&app).await,
+        _ => None,
+    };
+    Ok(TopicPage { frame, topic, limits: Limits::of(&app.config), letters_leave }.ok())
+}
+
+/// Within how long the letters of registrations leave, by what the queue did in the last day. The help
+/// is there without the database as well, and says less then.
+async fn letters_leave(app: &App) -> Option<String> {
+    let mut connection = app.database.acquire().await.ok()?;
+    let wait = mail::usual_wait(&mut connection, Priority::Middle, app.clock.now()).await.ok()?;
+    wait.map(within)
+}
+
+/// A length of time, rounded up to what people say.
+fn within(wait: Duration) -> String {
+    match (wait.whole_seconds() + 59) / 60 {
+        ..=1 => "a minute".to_owned(),
+        minutes @ ..=90 => format!("{minutes} minutes"),
+        minutes => format!("{} hours", (minutes + 59) / 60),
+    }
 }
 
 async fn show_about_the_data(frame: Frame) -> Response {
@@ -160,7 +187,8 @@ mod tests {
 
     #[test]
     fn the_help_gives_the_five_entries_in_their_order_with_the_settings_numbers() {
-        let html = HelpPage { frame: Frame::default(), limits: limits() }.render().unwrap();
+        let html =
+            HelpPage { frame: Frame::default(), limits: limits(), letters_leave: None }.render().unwrap();
         let places = Topic::ALL.map(|topic| html.find(&format!("id=\"{}\"", topic.slug())).unwrap());
         assert!(places.is_sorted());
         assert!(html.contains("no shorter than 5 and no longer than 60 characters"));
@@ -174,7 +202,9 @@ mod tests {
     fn every_topic_has_a_page_that_leads_to_its_form() {
         let forms = ["/profile/details", "/recover", "/register/letter", "/login", "/register"];
         for (topic, form) in Topic::ALL.into_iter().zip(forms) {
-            let html = TopicPage { frame: Frame::default(), topic, limits: limits() }.render().unwrap();
+            let html = TopicPage { frame: Frame::default(), topic, limits: limits(), letters_leave: None }
+                .render()
+                .unwrap();
             let main = html.split("<main").nth(1).unwrap();
             assert!(main.contains(&format!("<a class=\"main button\" href=\"{form}\"")), "{topic:?}");
         }
@@ -185,7 +215,8 @@ mod tests {
         let shown = |settings: &[(&str, &str)]| {
             let owned = settings.iter().map(|(key, value)| (format!("VESTIBULE_{key}"), (*value).to_owned()));
             let limits = Limits::of(&Config::from_variables(owned).unwrap());
-            TopicPage { frame: Frame::default(), topic: Topic::RecoverPassword, limits }.render().unwrap()
+            let (frame, topic) = (Frame::default(), Topic::RecoverPassword);
+            TopicPage { frame, topic, limits, letters_leave: None }.render().unwrap()
         };
         let usual = shown(&[]);
         for words in
@@ -199,9 +230,18 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_is_said_in_whole_minutes_or_hours_and_never_too_short() {
+        let said = |seconds| within(Duration::seconds(seconds));
+        assert_eq!(
+            [0, 60, 61, 5400, 5401].map(said),
+            ["a minute", "a minute", "2 minutes", "90 minutes", "2 hours"]
+        );
+    }
+
+    #[test]
     fn a_help_without_captchas_names_none() {
         let limits = Limits { captcha: None, ..limits() };
-        let html = HelpPage { frame: Frame::default(), limits }.render().unwrap();
+        let html = HelpPage { frame: Frame::default(), limits, letters_leave: None }.render().unwrap();
         assert!(!html.contains("captcha"));
     }
 }
