@@ -4,7 +4,10 @@
 #[allow(dead_code, reason = "shared with the tests of the pages")]
 mod smtp;
 
-use std::time::Duration;
+use std::{
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
 
 use sqlx::{PgConnection, PgPool, postgres::PgPoolOptions};
 use time::Duration as Time;
@@ -511,6 +514,46 @@ async fn many_workers_on_two_instances_send_each_letter_once() {
     recipients.dedup();
     assert_eq!(recipients.len(), 60);
     assert!(post.sink.connections() <= 6, "each worker keeps its connection");
+}
+
+#[tokio::test]
+async fn no_letter_is_lost_when_instances_are_killed_and_the_service_drops_what_it_can() {
+    const LETTERS: usize = 60;
+    const WORKERS: usize = 3;
+    const KILLS: usize = 4;
+    const DROPS: usize = 10;
+    let post = Post { lease: Duration::from_secs(5), ..Post::new().await };
+    let mut config = post.config(WORKERS);
+    config.mail.retry_first = Duration::from_secs(1);
+    for _ in 0..DROPS {
+        post.sink.once(Stage::Rcpt, Act::Say("450 4.2.1 come back later"));
+        post.sink.once(Stage::Body, Act::Close);
+        post.sink.once(Stage::Dot, Act::KeepAndClose);
+    }
+    for letter in 0..LETTERS {
+        post.owe::<SecretLetter>(&format!("a{letter}@example.com")).await;
+    }
+    let start = || post.workers_as(&config, registry());
+    let mut instances = VecDeque::from([start(), start()]);
+    for kill in 1..=KILLS {
+        post.sink.until("some letters", || post.sink.count() >= kill * 10).await;
+        drop(instances.pop_front());
+        instances.push_back(start());
+    }
+    let unsettled = "select count(*) from letters where state <> 'handed_over'";
+    for _ in 0..3000 {
+        let left: i64 = sqlx::query_scalar(unsettled).fetch_one(&post.database).await.unwrap();
+        if left == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let taken = post.sink.letters();
+    let ids: HashSet<_> = taken.iter().map(|letter| letter.header("Message-ID")).collect();
+    assert_eq!(ids.len(), LETTERS, "each arrives: {}", post.rows().await);
+    assert!(taken.len() - LETTERS <= KILLS * WORKERS + DROPS, "{} of {LETTERS}", taken.len());
+    let left: i64 = sqlx::query_scalar(unsettled).fetch_one(&post.database).await.unwrap();
+    assert_eq!(left, 0, "no lease is stuck");
 }
 
 #[tokio::test]
