@@ -20,9 +20,34 @@ async fn a_letter_in_a_workers_hand_and_one_behind_it_are_told_apart() {
     ann.register("ann@example.com", PASSWORD).await;
     site.sink.command("DATA", 1).await;
     let page = bob.register("bob@example.com", PASSWORD).await;
-    page.says("Queued It waits for its turn.");
+    page.says("Queued It is the next to leave, expected at ");
+    let page = site.visitor().register("eve@example.com", PASSWORD).await;
+    page.says("Queued 1 letter leaves before it, expected at ");
     assert!(!page.has("[data-final]"));
     ann.open("/register/letter").await.says("On its way to our mail service");
+    site.sink.drop_connections();
+}
+
+#[tokio::test]
+async fn a_long_line_is_counted_up_to_a_thousand_and_says_when_none_leaves() {
+    let site = Site::with(&[("MAIL_WORKERS", "1")]).await;
+    site.sink.always(Stage::Dot, Act::Hang);
+    let (mut ann, mut bob) = (site.visitor(), site.visitor());
+    ann.register("ann@example.com", PASSWORD).await;
+    site.sink.command("DATA", 1).await;
+    bob.register("bob@example.com", PASSWORD).await;
+    let waiting = |letters: i32| {
+        format!(
+            "insert into letters (id, kind, recipient, priority, created_at, due_at)
+             select gen_random_uuid(), 'registration', 'x@example.com', n % 2, now() - interval '5 minutes',
+                 now() - interval '5 minutes' from generate_series(1, {letters}) as n"
+        )
+    };
+    site.sql(&waiting(1000)).await;
+    let page = bob.open("/register/letter").await;
+    page.says("Queued 1000 letters leave before it. None has left in the last minutes.");
+    site.sql(&waiting(1)).await;
+    bob.open("/register/letter").await.says("Queued More than 1,000 letters leave before it.");
     site.sink.drop_connections();
 }
 

@@ -7,7 +7,7 @@ use crate::{
         budgets,
         registrations::{self, Registration},
     },
-    mail::{self, LetterState, LetterStatus},
+    mail::{self, LetterState, LetterStatus, Place},
     web::{
         device::Device,
         error::PageError,
@@ -46,7 +46,7 @@ enum Way {
     /// None was promised: as many wait already as may go to this address in a day.
     NotPromised { letters_a_day: i64 },
     /// It waits for its turn.
-    Queued,
+    Queued(Place),
     /// As many as may went to this address; it waits for a time.
     HeldBack { until: OffsetDateTime, letters_a_day: i64 },
     /// The mail service is being spoken to.
@@ -78,22 +78,35 @@ pub async fn show(State(app): State<App>, frame: Frame, device: Device) -> Resul
     let registrations = registrations::by_device(&mut connection, device.0, now).await?;
     let ids: Vec<_> = registrations.iter().map(|registration| registration.id.0).collect();
     let letters = mail::about(&mut connection, &ids).await?;
-    let waiting = registrations.into_iter().map(|registration| {
+    let mut waiting = Vec::new();
+    for registration in registrations {
         // A later letter says more than an earlier one.
         let letter = letters.iter().rev().find(|letter| letter.about == Some(registration.id.0));
-        Waiting {
-            way: Way::of(&registration, letter, now),
+        let place = match letter {
+            Some(letter) if letter.state == LetterState::Queued && !letter.is_held_back(now) => {
+                let per_minute = app.config.mail.per_minute;
+                Some(mail::place(&mut connection, letter.due_at, per_minute, now).await?)
+            }
+            _ => None,
+        };
+        waiting.push(Waiting {
+            way: Way::of(&registration, letter, place, now),
             likely_domain: email::likely_domain(&registration.email),
             is_late: registration.confirmed.is_none()
                 && registration.created_at + SOMETHING_IS_WRONG_AFTER <= now,
             registration,
-        }
-    });
-    Ok(WaitingPage { frame, waiting: waiting.collect(), now }.ok())
+        });
+    }
+    Ok(WaitingPage { frame, waiting, now }.ok())
 }
 
 impl Way {
-    fn of(registration: &Registration, letter: Option<&LetterStatus>, now: OffsetDateTime) -> Self {
+    fn of(
+        registration: &Registration,
+        letter: Option<&LetterStatus>,
+        place: Option<Place>,
+        now: OffsetDateTime,
+    ) -> Self {
         if registration.confirmed.is_some() {
             return Self::Confirmed;
         }
@@ -101,10 +114,10 @@ impl Way {
         let Some(letter) = letter else { return Self::NotPromised { letters_a_day } };
         let why = || letter.answer.clone().unwrap_or_else(|| "it does not answer".to_owned());
         match letter.state {
-            LetterState::Queued if letter.is_held_back(now) => {
-                Self::HeldBack { until: letter.due_at, letters_a_day }
-            }
-            LetterState::Queued => Self::Queued,
+            LetterState::Queued => match place {
+                Some(place) => Self::Queued(place),
+                None => Self::HeldBack { until: letter.due_at, letters_a_day },
+            },
             LetterState::Sending => Self::Sending,
             LetterState::Delayed => Self::Delayed { why: why(), next_try: letter.due_at.max(now) },
             LetterState::HandedOver => Self::HandedOver {
