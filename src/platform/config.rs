@@ -10,11 +10,19 @@ use std::{
     ops::RangeInclusive,
     path::PathBuf,
     str::FromStr,
+    sync::Arc,
     time::Duration,
 };
 
 use ipnet::IpNet;
-use lettre::message::Mailbox;
+use lettre::message::{
+    Mailbox,
+    dkim::{
+        DkimCanonicalization, DkimCanonicalizationType, DkimConfig, DkimSigningAlgorithm, DkimSigningKey,
+        DkimSigningKeyError,
+    },
+    header::HeaderName,
+};
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
@@ -66,6 +74,8 @@ pub struct MailConfig {
     pub from: Mailbox,
     /// Where answers go.
     pub reply_to: Option<Mailbox>,
+    /// Signs every letter, where a key is set.
+    pub dkim: Option<DkimSigner>,
     /// How many letters leave in a minute at most, over all instances together.
     pub per_minute: u32,
     /// How many letters this instance delivers at once.
@@ -108,6 +118,43 @@ pub enum SmtpTls {
     Required,
     /// `smtps://`: TLS from the first byte (RFC 8314).
     Wrapped,
+}
+
+/// Signs letters for a domain (RFC 6376), with a key that nothing shows.
+#[derive(Clone)]
+pub struct DkimSigner(pub Arc<DkimConfig>);
+
+impl DkimSigner {
+    /// What is signed of a letter: all that its reader sees, but for `Content-Type`, which is not there
+    /// yet when lettre signs.
+    const HEADERS: [&str; 8] =
+        ["From", "To", "Reply-To", "Subject", "Date", "Message-ID", "MIME-Version", "Auto-Submitted"];
+
+    /// One for this domain, whose DNS has the public key under this selector.
+    ///
+    /// # Errors
+    /// When the key is neither RSA in PEM (PKCS #1) nor the 32 bytes of an Ed25519 seed in base64.
+    pub fn new(domain: &str, selector: &str, key: &str) -> Result<Self, DkimSigningKeyError> {
+        let algorithm = match key.contains("-----BEGIN") {
+            true => DkimSigningAlgorithm::Rsa,
+            false => DkimSigningAlgorithm::Ed25519,
+        };
+        let key = DkimSigningKey::new(key.trim(), algorithm)?;
+        let headers = Self::HEADERS.map(HeaderName::new_from_ascii_str).to_vec();
+        // lettre folds its own header anew once the signature is in it, which `simple` does not forgive.
+        let relaxed = DkimCanonicalization {
+            header: DkimCanonicalizationType::Relaxed,
+            body: DkimCanonicalizationType::Relaxed,
+        };
+        let config = DkimConfig::new(selector.to_owned(), domain.to_owned(), key, headers, relaxed);
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+impl fmt::Debug for DkimSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 /// The cost of a password's hash, and how many are made at once.
@@ -269,6 +316,7 @@ impl Settings {
             .optional("SMTP_URL", "smtp://host:port, smtp://…?tls=required, ?tls=opportunistic, or smtps://");
         let from = self.or("MAIL_FROM", &from, "an email address, as in Name <name@example.com>");
         let reply_to = self.optional("MAIL_REPLY_TO", "an email address");
+        let dkim = self.understand_dkim();
         let per_minute = self.number("MAIL_PER_MINUTE", 120, 1..=1_000_000);
         let workers = self.number("MAIL_WORKERS", 2, 1..=64);
         let lease = self.number("MAIL_LEASE_SECONDS", 120, 2..=3600);
@@ -277,11 +325,43 @@ impl Settings {
             smtp: smtp?,
             from: from?,
             reply_to: reply_to?,
+            dkim: dkim?,
             per_minute: per_minute?,
             workers: workers?,
             lease: Duration::from_secs(lease?),
             retry_first: Duration::from_secs(retry_first?),
         })
+    }
+
+    fn understand_dkim(&mut self) -> Option<Option<DkimSigner>> {
+        const TOGETHER: &str = "all three of DKIM_DOMAIN, DKIM_SELECTOR and DKIM_KEY_FILE, or none";
+        let name = "a name in DNS, as in example.com";
+        let domain: Option<DnsName> = self.optional("DKIM_DOMAIN", name)?;
+        let selector: Option<DnsName> = self.optional("DKIM_SELECTOR", name)?;
+        let file: Option<PathBuf> = self.optional("DKIM_KEY_FILE", "a file")?;
+        let (domain, selector, file) = match (domain, selector, file) {
+            (None, None, None) => return Some(None),
+            (Some(domain), Some(selector), Some(file)) => (domain, selector, file),
+            (domain, selector, _) => {
+                let missing = match (domain, selector) {
+                    (None, _) => "DKIM_DOMAIN",
+                    (_, None) => "DKIM_SELECTOR",
+                    _ => "DKIM_KEY_FILE",
+                };
+                self.complain(missing, TOGETHER);
+                return None;
+            }
+        };
+        let key = std::fs::read_to_string(file).ok();
+        let signer = key.and_then(|key| DkimSigner::new(&domain.0, &selector.0, &key).ok());
+        if signer.is_none() {
+            self.complain(
+                "DKIM_KEY_FILE",
+                "a file that can be read, with an RSA key in PEM (BEGIN RSA PRIVATE KEY) or the 32 bytes of an \
+                 Ed25519 key in base64",
+            );
+        }
+        signer.map(Some)
     }
 
     fn understand_database_url(&mut self) -> Option<Option<Secret>> {
@@ -437,6 +517,20 @@ impl FromStr for PublicUrl {
             && url.fragment().is_none()
             && url.username().is_empty();
         plain.then_some(Self(url)).ok_or(())
+    }
+}
+
+/// A name in DNS: letters, digits, hyphens and underscores, with dots between.
+struct DnsName(String);
+
+impl FromStr for DnsName {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let is_label = |label: &str| {
+            !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        };
+        text.split('.').all(is_label).then(|| Self(text.to_owned())).ok_or(())
     }
 }
 
@@ -607,6 +701,29 @@ mod tests {
             "smtp://a%40b:c%3Ad@relay".parse::<SmtpService>().unwrap().credentials.unwrap();
         assert_eq!((user.as_str(), password.0.as_str()), ("a@b", "c:d"));
         assert_eq!(format!("{password:?}"), "(secret)");
+    }
+
+    #[test]
+    fn the_settings_of_a_signature_come_together_with_a_key_that_can_be_read() {
+        let complaints = read(&[("VESTIBULE_DKIM_DOMAIN", "example.com")]).unwrap_err();
+        assert!(complaints.starts_with("VESTIBULE_DKIM_SELECTOR: expected all three of"), "{complaints}");
+        let with_key = |file: &str| {
+            read(&[
+                ("VESTIBULE_DKIM_DOMAIN", "example.com"),
+                ("VESTIBULE_DKIM_SELECTOR", "a1"),
+                ("VESTIBULE_DKIM_KEY_FILE", file),
+            ])
+        };
+        for no_key in ["/nowhere", "Cargo.toml"] {
+            let complaints = with_key(no_key).unwrap_err();
+            assert!(complaints.starts_with("VESTIBULE_DKIM_KEY_FILE: expected a file that can be read"));
+            assert_eq!(complaints.lines().count(), 1, "{complaints}");
+        }
+        let file = std::env::temp_dir().join(format!("vestibule-dkim-{}", std::process::id()));
+        std::fs::write(&file, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
+        let config = with_key(file.to_str().unwrap());
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(format!("{:?}", config.unwrap().mail.dkim), "Some((secret))");
     }
 
     #[test]
