@@ -38,6 +38,6 @@ impl Draft {
         let (Ok(text), Ok(html)) = (Text { draft: self }.render(), Html { draft: self }.render()) else {
             unreachable!("a template that only writes text into a string does not fail");
         };
-        Words { subject: self.subject.to_owned(), text, html }
+        Words { subject: self.subject.to_owned(), text, html, reply_to: None }
     }
 }

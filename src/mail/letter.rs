@@ -66,6 +66,8 @@ pub struct Words {
     pub text: String,
     /// The same as HTML.
     pub html: String,
+    /// Who gets the answer to it, where that is not whom the settings name.
+    pub reply_to: Option<EmailAddress>,
 }
 
 /// Which letters leave first when many wait. The claim in `queue` names each level.

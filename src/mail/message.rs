@@ -69,8 +69,10 @@ impl Stationery {
             .to(Mailbox::new(None, recipient))
             .subject(words.subject.clone())
             .header(AutoSubmitted);
-        if let Some(reply_to) = &self.reply_to {
-            message = message.reply_to(reply_to.clone());
+        let answers_to = words.reply_to.as_ref().map(|to| in_ascii_domain(to.as_str())).transpose()?;
+        if let Some(reply_to) = answers_to.map(|to| Mailbox::new(None, to)).or_else(|| self.reply_to.clone())
+        {
+            message = message.reply_to(reply_to);
         }
         let parts = MultiPart::alternative_plain_html(words.text.clone(), words.html.clone());
         let mut message = message.multipart(parts)?;
@@ -133,6 +135,7 @@ mod tests {
             subject: subject.to_owned(),
             text: "Grüße\n.\nhttps://vestibule.example/confirm?token=abc\n".to_owned(),
             html: "<p>Grüße</p>".to_owned(),
+            reply_to: None,
         };
         let now = time::macros::datetime!(2026-01-02 03:04:05 UTC);
         stationery.write(LetterId::new(), EmailAddress::parse(to).unwrap(), words, now).unwrap()

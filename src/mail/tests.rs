@@ -51,7 +51,8 @@ impl Letter for SecretLetter {
 
     fn compose(&self, token: &Token) -> Words {
         let link = format!("http://localhost/confirm?token={}", token.reveal());
-        Words { subject: "A secret".to_owned(), text: format!("Here:\n{link}\n"), html: "<p>Here".to_owned() }
+        let text = format!("Here:\n{link}\n");
+        Words { subject: "A secret".to_owned(), text, html: "<p>Here".to_owned(), reply_to: None }
     }
 }
 
@@ -81,7 +82,7 @@ macro_rules! plain_letter {
 }
 
 fn words() -> Words {
-    Words { subject: "x".to_owned(), text: "x".to_owned(), html: "x".to_owned() }
+    Words { subject: "x".to_owned(), text: "x".to_owned(), html: "x".to_owned(), reply_to: None }
 }
 
 plain_letter!(FirstLetter, "first", First, |owed| Some(owed.to.clone()), || words());
