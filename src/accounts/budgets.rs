@@ -21,7 +21,7 @@ use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    domain::{Client, EmailAddress, RegistrationId, TokenHash},
+    domain::{Client, EmailAddress, RegistrationId, TokenHash, UserId},
     platform::telemetry::{BudgetLabels, Metrics},
 };
 
@@ -73,6 +73,16 @@ pub const CHANGES: Budget = Budget { name: "changes", limit: 60, window: Duratio
 /// The letters that a stranger at a client can cause, of every kind; beyond them a captcha is wanted.
 pub const CLIENT_LETTERS: Budget = Budget { name: "client_letters", limit: 20, window: Duration::hours(1) };
 
+/// What a client, or a signed-in user, writes to support; beyond it a captcha is wanted.
+pub const SUPPORT_REQUESTS: Budget =
+    Budget { name: "support_requests", limit: 5, window: Duration::hours(24) };
+/// The same with captchas; beyond it nothing is taken.
+pub const SUPPORT_REQUESTS_AT_MOST: Budget =
+    Budget { name: "support_requests_at_most", limit: 20, window: Duration::hours(24) };
+/// The acknowledgements from support that go to one recipient; those beyond are left out.
+pub const SUPPORT_ACKNOWLEDGEMENTS: Budget =
+    Budget { name: "support_acknowledgements", limit: 5, window: Duration::hours(24) };
+
 /// What the letters that a stranger at this client can cause are counted against, whoever gets them.
 pub fn letters_of(client: &Client) -> (Budget, Subject) {
     (CLIENT_LETTERS, Subject::client(client.network()))
@@ -96,6 +106,11 @@ impl Subject {
     /// A device of whoever has this address.
     pub fn device(email: &EmailAddress, device: TokenHash) -> Self {
         Self::of(&[device.as_bytes(), email.key().as_bytes()])
+    }
+
+    /// Somebody who is logged in.
+    pub fn user(id: UserId) -> Self {
+        Self::of(&[id.0.as_bytes()])
     }
 
     /// A registration.

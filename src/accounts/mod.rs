@@ -14,6 +14,7 @@ pub mod generated_passwords;
 pub mod notices;
 pub mod registrations;
 pub mod sessions;
+pub mod support_requests;
 /// Users and their accounts.
 pub mod users;
 

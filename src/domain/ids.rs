@@ -53,6 +53,8 @@ id!(/// What happened to a user and was told to an address.
     NoticeId, now_v7);
 id!(/// One entry of a user's activity.
     ActivityId, now_v7);
+id!(/// What somebody wrote to support.
+    SupportRequestId, now_v7);
 id!(/// A captcha; random, since who knows it sees the task.
     CaptchaId, new_v4);
 id!(/// One form as it was shown; random, since who knows it sees where it led.

@@ -11,6 +11,7 @@ mod password;
 mod password_hash;
 mod phone_number;
 mod region_id;
+mod support_reference;
 mod token;
 
 pub use account_type::AccountType;
@@ -19,11 +20,12 @@ pub use display_name::{DisplayName, NotADisplayName};
 pub use email_address::{EmailAddress, NotAnEmailAddress};
 pub use ids::{
     AccountId, ActivityId, CaptchaId, DeviceId, EmailChangeId, FormId, LetterId, NoticeId, RegistrationId,
-    UserId,
+    SupportRequestId, UserId,
 };
 pub use own_path::OwnPath;
 pub use password::Password;
 pub use password_hash::PasswordHash;
 pub use phone_number::{NotAPhoneNumber, PhoneNumber};
 pub use region_id::RegionId;
+pub use support_reference::SupportReference;
 pub use token::{Token, TokenHash};

@@ -10,3 +10,4 @@ pub mod profile;
 pub mod recovery;
 pub mod registration;
 pub mod sessions;
+pub mod support;

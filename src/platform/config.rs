@@ -27,7 +27,7 @@ use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
-use crate::domain::Password;
+use crate::domain::{EmailAddress, Password};
 
 /// What every part of the program may know about how it was set up.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ pub struct Config {
     /// Everything about letters.
     pub mail: MailConfig,
     /// Where people may write when the site cannot help them; pages show it.
-    pub support_email: Option<String>,
+    pub support_email: Option<EmailAddress>,
     /// How many characters an email address may have where it is chosen.
     pub email_length: RangeInclusive<usize>,
     /// How many characters a password may have where it is chosen.
@@ -261,6 +261,18 @@ const PREFIX: &str = "VESTIBULE_";
 /// there already: everyday things.
 const DEFAULT_LOG: &str = "info,tower_sessions_core=off,sqlx::postgres::notice=warn";
 
+/// An address that we write to, perhaps with a name before it, which is dropped.
+struct Correspondent(EmailAddress);
+
+impl FromStr for Correspondent {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mailbox: Mailbox = text.parse().map_err(|_| ())?;
+        EmailAddress::parse(mailbox.email.as_ref()).map(Self).map_err(|_| ())
+    }
+}
+
 /// The keys that are left to read, those that were asked for, and the complaints about them.
 #[derive(Default)]
 struct Settings {
@@ -280,7 +292,7 @@ impl Settings {
         let database_url = self.understand_database_url();
         let data_dir = self.or("DATA_DIR", "./data", "a folder");
         let mail = self.understand_mail(public_url.as_ref());
-        let support_email = self.optional::<Mailbox>("SUPPORT_EMAIL", "an email address");
+        let support_email = self.optional::<Correspondent>("SUPPORT_EMAIL", "an email address");
         let email_length = self.length("EMAIL", 3..=20, 1..=254, 1..=254);
         // What recovery generates is a password like any other.
         let generated = Password::GENERATED_CHARACTERS;
@@ -298,7 +310,7 @@ impl Settings {
             database_url: database_url?,
             data_dir: data_dir?,
             mail: mail?,
-            support_email: support_email?.map(|mailbox| mailbox.email.to_string()),
+            support_email: support_email?.map(|Correspondent(email)| email),
             email_length: email_length?,
             password_length: password_length?,
             generated_password_must_change: must_change? == "true",

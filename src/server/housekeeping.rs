@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use crate::{
     accounts::{
         accepted_forms, budgets, deletion, devices, email_changes, generated_passwords, notices,
-        registrations, sessions,
+        registrations, sessions, support_requests,
     },
     captcha, mail,
     web::state::App,
@@ -49,6 +49,7 @@ async fn purge(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx::Resu
         email_changes::purge(connection, now).await,
         deletion::purge(connection, now).await,
         notices::purge(connection, now).await,
+        support_requests::purge(connection, now).await,
         mail::purge(connection, now).await,
     ];
     gone.into_iter().sum()

@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     accounts::{self, budgets::Budgets},
     domain::PhoneNumber,
-    features::{profile, recovery, registration},
+    features::{profile, recovery, registration, support},
     mail::{self, Registry},
     platform::{clock::Clock, config::Config, password_hasher::PasswordHasher, telemetry::Metrics},
     web::state::{App, Parts},
@@ -75,6 +75,7 @@ impl Server {
         let letters = registration::letters(letters, &app.config);
         let letters = recovery::letters(letters, &app.config, &app.hasher);
         let letters = profile::letters(letters, &app.config);
+        let letters = support::letters(letters, &app.config);
         let workers = mail::Workers::start(app.database.clone(), app.clock.clone(), letters, &app.config)?;
         let address = listener.local_addr()?;
         let mut tasks = vec![

@@ -10,7 +10,9 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::{health, observe, security_headers};
 use crate::{
-    features::{dev_mailbox, help, home, login, notices, pairing, profile, recovery, registration, sessions},
+    features::{
+        dev_mailbox, help, home, login, notices, pairing, profile, recovery, registration, sessions, support,
+    },
     web::{
         error::{self, PageError},
         fields, same_origin, session,
@@ -37,6 +39,7 @@ pub fn router(app: &App) -> Router {
         .merge(profile::routes())
         .merge(sessions::routes())
         .merge(pairing::routes())
+        .merge(support::routes())
         .merge(dev_mailbox::routes(&app.config))
         .merge(fields::region::routes())
         .merge(fields::captcha::routes())

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     accounts::sessions::{self, NewSession, SignedIn},
-    domain::{AccountId, Client, OwnPath, PasswordHash, TokenHash, UserId},
+    domain::{AccountId, Client, EmailAddress, OwnPath, PasswordHash, TokenHash, UserId},
     platform::clock::Clock,
 };
 
@@ -193,7 +193,7 @@ impl Frame {
     pub fn of_nobody(app: &App) -> Self {
         Self {
             here: None,
-            support_email: app.config.support_email.clone(),
+            support_email: app.config.support_email.as_ref().map(EmailAddress::to_string),
             has_dev_mailbox: app.config.has_dev_mailbox(),
         }
     }

@@ -4,7 +4,7 @@
 use crate::support::{PASSWORD, Page, Request, Site, Visitor};
 
 /// Every form, with the fields that it knows.
-const FORMS: [(&str, &[&str]); 7] = [
+const FORMS: [(&str, &[&str]); 8] = [
     (
         "/register",
         &[
@@ -35,6 +35,7 @@ const FORMS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("/not-me", &["token", "password", "captcha_id", "captcha_answer", "form_id", "new_captcha"]),
+    ("/support", &["email", "message", "letter", "form_id", "captcha_id", "captcha_answer", "new_captcha"]),
     ("/logout", &[]),
 ];
 
@@ -319,6 +320,12 @@ async fn every_address_takes_any_query_and_path() {
         "/static/%2e%2e%2fCargo.toml",
         "/static/%ff",
         "/regions?q=a&q=b",
+        "/support?letter=%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
+        "/support?letter=%ff",
+        "/support?letter=a&letter=b",
+        "/support/sent",
+        "/support/sent?reference=%00",
+        "/support/sent?reference=ABCD-EFGH-JKMN",
         "/dev/mailbox",
         "/%00",
         "/%",

@@ -27,6 +27,8 @@ async fn user_with_everything(site: &Site) -> Visitor {
         ann.change_password(old, new).await.is(200);
     }
     ann.ask_for_email("ann@example.org").await.is(303);
+    let form = ann.open("/support").await.form("/support").fill("message", "Where is my money?");
+    ann.submit(form).await.is(303);
     site.all_settled().await;
     ann
 }

@@ -4,7 +4,7 @@ use time::Duration;
 use vestibule::{
     accounts::{
         accepted_forms, budgets, deletion, devices, email_changes, generated_passwords, notices,
-        registrations, sessions,
+        registrations, sessions, support_requests,
     },
     captcha, mail,
 };
@@ -16,7 +16,7 @@ const BOB: &str = "bob@example.com";
 const OF_ANN: &str = "users where email_key = 'ann@example.com'";
 
 /// What is kept, and for how long. The longest come last, as rows of the shorter ones are among them.
-const KEPT: [(&str, Duration); 13] = [
+const KEPT: [(&str, Duration); 14] = [
     ("accepted_forms", accepted_forms::REMEMBERED),
     ("captchas", captcha::store::LIFETIME),
     ("generated_passwords", generated_passwords::LIFETIME),
@@ -28,6 +28,7 @@ const KEPT: [(&str, Duration); 13] = [
     (OF_ANN, deletion::GRACE),
     ("letters", mail::KEPT),
     ("sessions", sessions::REMEMBERED),
+    ("support_requests", support_requests::KEPT),
     ("budget_events", budgets::ADDRESS_FAILURES_IN_A_ROW.window),
     ("devices", devices::LIFETIME),
 ];
@@ -47,6 +48,7 @@ async fn fill(site: &Site) {
     site.visitor().submit_password("nobody@example.com", "wrong").await.is(422);
     site.user(ANN).await.ask_for_deletion().await.is(303);
     site.visitor().open("/register").await.is(200);
+    site.visitor().post("/support", "email=nobody%40example.com&message=Help").await.is(303);
     site.all_settled().await;
 }
 

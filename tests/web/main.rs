@@ -34,5 +34,6 @@ mod registration;
 mod secrets;
 mod serve;
 mod sessions;
+mod support_requests;
 mod undo;
 mod waiting;

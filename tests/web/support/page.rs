@@ -164,7 +164,9 @@ enum Kind {
 
 impl Form {
     fn read(form: &ElementRef<'_>) -> Self {
-        let selector = Selector::parse("input:not([disabled]), button:not([disabled])").expect("a selector");
+        let selector =
+            Selector::parse("input:not([disabled]), textarea:not([disabled]), button:not([disabled])")
+                .expect("a selector");
         let attribute = |name: &str, usual: &str| form.value().attr(name).unwrap_or(usual).to_owned();
         Self {
             method: attribute("method", "get"),
@@ -254,6 +256,7 @@ impl Control {
     fn read(element: &ElementRef<'_>) -> Option<Self> {
         let attribute = |name: &str| element.value().attr(name);
         let usual = if element.value().name() == "button" { "submit" } else { "text" };
+        let is_long = element.value().name() == "textarea";
         let kind = match attribute("type").unwrap_or(usual) {
             "hidden" => Kind::Hidden,
             "radio" => Kind::Radio,
@@ -263,10 +266,11 @@ impl Control {
             _ => Kind::Text,
         };
         let usual = if kind == Kind::Checkbox { "on" } else { "" };
+        let written = is_long.then(|| element.text().collect::<String>());
         Some(Self {
             kind,
             name: attribute("name").filter(|name| !name.is_empty())?.to_owned(),
-            value: attribute("value").unwrap_or(usual).to_owned(),
+            value: written.unwrap_or_else(|| attribute("value").unwrap_or(usual).to_owned()),
             on: matches!(kind, Kind::Text | Kind::Hidden) || attribute("checked").is_some(),
         })
     }

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::store::{
     self, AccountData, ActivityPlace, EmailChangeData, KnownDeviceData, LetterData, NoticeData,
-    RegistrationData, SessionData, UserData,
+    RegistrationData, SessionData, SupportRequestData, UserData,
 };
 use crate::domain::UserId;
 
@@ -26,6 +26,7 @@ pub struct Data {
     pub registrations: Vec<RegistrationData>,
     pub email_changes: Vec<EmailChangeData>,
     pub notices: Vec<NoticeData>,
+    pub support_requests: Vec<SupportRequestData>,
     pub letters: Vec<LetterData>,
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::document::{Data, VERSION};
 use crate::{
-    accounts::{devices, sessions::SignedIn},
+    accounts::{devices, sessions::SignedIn, support_requests},
     domain::{AccountId, AccountType, ActivityId, EmailAddress, UserId},
 };
 
@@ -101,6 +101,20 @@ pub struct NoticeData {
     user_agent: String,
 }
 
+/// What they wrote to support while they were logged in.
+#[derive(Serialize)]
+pub struct SupportRequestData {
+    id: Uuid,
+    reference: String,
+    email: String,
+    message: String,
+    letter_state: Option<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    closed_at: Option<OffsetDateTime>,
+}
+
 /// A letter that was promised to them.
 #[derive(Serialize)]
 pub struct LetterData {
@@ -160,6 +174,7 @@ pub async fn data(
         registrations: registrations(connection, id, now).await?,
         email_changes: email_changes(connection, id, now).await?,
         notices: notices(connection, id, now).await?,
+        support_requests: written_to_support(connection, id, now).await?,
         letters: letters(connection, id, now).await?,
     })
 }
@@ -276,6 +291,22 @@ async fn notices(
     .await
 }
 
+async fn written_to_support(
+    connection: &mut PgConnection,
+    user: UserId,
+    now: OffsetDateTime,
+) -> sqlx::Result<Vec<SupportRequestData>> {
+    sqlx::query_as!(
+        SupportRequestData,
+        "select id, reference, email, message, letter_state, created_at, closed_at
+         from support_requests where user_id = $1 and created_at > $2 order by created_at, id",
+        user as UserId,
+        now - support_requests::KEPT,
+    )
+    .fetch_all(connection)
+    .await
+}
+
 /// The letters that speak of the user or of what is theirs.
 async fn letters(
     connection: &mut PgConnection,
@@ -293,10 +324,12 @@ async fn letters(
                    where user_id = $1 and (runs_out_at is null or runs_out_at > $2)
                union all select id from live_notices
                    where user_id = $1 and (runs_out_at is null or runs_out_at > $2)
+               union all select id from support_requests where user_id = $1 and created_at > $3
            ))
            order by created_at, id"#,
         user as UserId,
         now,
+        now - support_requests::KEPT,
     )
     .fetch_all(connection)
     .await

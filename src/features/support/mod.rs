@@ -1,0 +1,33 @@
+//! Writing to support, for anyone: `/support` takes an address and a message, and answers with a
+//! reference. What was written is stored, and in the same transaction two letters are promised: the message
+//! to the address that the settings name, if any, with the sender's as `Reply-To`; and to the sender an
+//! acknowledgement, which has the reference and never the message, since a stranger may have typed that
+//! address.
+//!
+//! Who comes from the waiting page takes along what became of the letter ([`own_letter`]): looked up here,
+//! and only for a registration that this very browser made.
+//!
+//! The first requests of a day go without a captcha, so that whom the site keeps out is heard ([`sender`]).
+
+mod form;
+mod handlers;
+mod letter;
+mod own_letter;
+mod page;
+mod sender;
+
+use axum::{Router, routing::get};
+
+use crate::{mail::Registry, platform::config::Config, web::state::App};
+
+/// The pages.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/support", get(handlers::show).post(handlers::submit))
+        .route("/support/sent", get(handlers::sent))
+}
+
+/// The letters.
+pub fn letters(registry: Registry, config: &Config) -> Registry {
+    registry.with(letter::SupportRequestLetter).with(letter::AcknowledgementLetter::new(config))
+}
