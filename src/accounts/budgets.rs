@@ -55,6 +55,10 @@ pub const CONFIRMATION_FAILURES: Budget =
 /// The letters that registrations send to one recipient; those beyond are held back.
 pub const REGISTRATION_LETTERS: Budget =
     Budget { name: "registration_letters", limit: 5, window: Duration::hours(24) };
+/// How far apart the letters of one registration are: the second and those after it, the last of these
+/// times for all that follow.
+pub const RESENDS_APART: [Duration; 4] =
+    [Duration::minutes(1), Duration::minutes(5), Duration::minutes(15), Duration::minutes(60)];
 /// The letters that changes of address send to one recipient; those beyond are left out.
 pub const EMAIL_CHANGE_LETTERS: Budget =
     Budget { name: "email_change_letters", limit: 5, window: Duration::hours(24) };

@@ -48,6 +48,8 @@ pub enum LetterState {
 /// What can be told of a letter.
 #[derive(Clone, Debug)]
 pub struct LetterStatus {
+    /// Which one it is.
+    pub id: LetterId,
     /// What it speaks of.
     pub about: Option<Uuid>,
     /// Whom it was promised to.
@@ -135,7 +137,7 @@ pub async fn hold_back(
 pub async fn about(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<LetterStatus>> {
     sqlx::query_as!(
         LetterStatus,
-        r#"select about, recipient, state as "state: LetterState", due_at, first_attempt_at, settled_at,
+        r#"select id as "id: LetterId", about, recipient, state as "state: LetterState", due_at, first_attempt_at, settled_at,
                   answer
            from letters where about = any($1) order by created_at, id"#,
         ids,

@@ -31,6 +31,7 @@ mod races;
 mod recovery;
 mod regions;
 mod registration;
+mod resend;
 mod secrets;
 mod serve;
 mod sessions;

@@ -2,6 +2,8 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
+use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use super::{
     form::{RegistrationForm, RegistrationRequest},
@@ -16,7 +18,7 @@ use crate::{
         registrations::{self, NewRegistration},
     },
     captcha,
-    domain::{Client, FormId, PasswordHash},
+    domain::{Client, EmailAddress, FormId, PasswordHash, RegistrationId},
     mail,
     web::{
         device::Device,
@@ -28,7 +30,7 @@ use crate::{
 };
 
 /// Where a registration leads, whoever asks.
-const WAITING_PAGE: &str = "/register/letter";
+pub const WAITING_PAGE: &str = "/register/letter";
 
 /// `GET /register`. The browser gets its device cookie here, so that a form that it sends twice
 /// comes from one device.
@@ -113,16 +115,29 @@ async fn accept(
         device_id: devices::seen(&mut tx, device.0, now).await?,
     };
     let id = registrations::insert(&mut tx, &registration, now).await?;
-    app.budgets.spend(&mut tx, &[budgets::letters_of(client)], now).await?;
-    let recipient = Subject::address(&request.email);
-    let leaves = app.budgets.spend_when_free(&mut tx, budgets::REGISTRATION_LETTERS, recipient, now).await?;
     // Where a day's letters wait already, none is promised; the waiting page says so.
-    if let Some(leaves) = leaves {
-        let letter = mail::enqueue::<RegistrationLetter>(&mut tx, &request.email, Some(id.0), now).await?;
-        if leaves > now {
-            mail::hold_back(&mut tx, letter, leaves).await?;
-        }
-    }
+    promise_letter(app, &mut tx, client, &request.email, id, now).await?;
     tx.commit().await?;
+    Ok(true)
+}
+
+/// Promises a registration's letter, at the client's cost: now, or when the recipient has not had a day's
+/// letters any more. Returns false where as many as that wait already.
+pub async fn promise_letter(
+    app: &App,
+    tx: &mut PgConnection,
+    client: &Client,
+    to: &EmailAddress,
+    id: RegistrationId,
+    now: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    app.budgets.spend(tx, &[budgets::letters_of(client)], now).await?;
+    let recipient = Subject::address(to);
+    let leaves = app.budgets.spend_when_free(tx, budgets::REGISTRATION_LETTERS, recipient, now).await?;
+    let Some(leaves) = leaves else { return Ok(false) };
+    let letter = mail::enqueue::<RegistrationLetter>(tx, to, Some(id.0), now).await?;
+    if leaves > now {
+        mail::hold_back(tx, letter, leaves).await?;
+    }
     Ok(true)
 }

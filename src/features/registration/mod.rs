@@ -5,7 +5,8 @@
 //!    is the same, in the same time, whether or not the address is known: nothing is looked up.
 //! 2. The letter ([`letter`]) knows: to a new address it brings the link, to a known one it says
 //!    that there is a user already.
-//! 3. `/register/letter`: what is true of the letters of this browser's registrations ([`waiting`]).
+//! 3. `/register/letter`: what is true of the letters of this browser's registrations ([`waiting`]), each of
+//!    which can be sent again ([`resend`]).
 //! 4. `/confirm`: the button in the browser that registered, the button and the password in any
 //!    other ([`confirmation`]); so a link scanner confirms nothing, and nobody confirms what a
 //!    stranger began.
@@ -15,6 +16,7 @@ mod form;
 mod handlers;
 mod letter;
 mod page;
+mod resend;
 mod waiting;
 
 use axum::{Router, routing::get};
@@ -26,6 +28,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/register", get(handlers::show).post(handlers::submit))
         .route("/register/letter", get(waiting::show))
+        .route("/register/letter/resend", get(resend::show).post(resend::submit))
         .route("/confirm", get(confirmation::show).post(confirmation::submit))
 }
 

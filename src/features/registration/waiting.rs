@@ -1,17 +1,20 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
+use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
+use super::resend::Again;
 use crate::{
     accounts::{
         budgets,
         registrations::{self, Registration},
     },
+    domain::RegistrationId,
     mail::{self, LetterState, LetterStatus, Place},
     web::{
         device::Device,
         error::PageError,
-        fields::email,
+        fields::{captcha::CaptchaField, email},
         filters,
         page::{Frame, Page},
         state::App,
@@ -24,9 +27,10 @@ const SOMETHING_IS_WRONG_AFTER: Duration = Duration::days(1);
 /// `/register/letter`: where the letters of this browser's registrations are.
 #[derive(Template)]
 #[template(path = "registration/waiting.html")]
-struct WaitingPage {
+pub struct WaitingPage {
     frame: Frame,
     waiting: Vec<Waiting>,
+    held: Option<Held>,
     now: OffsetDateTime,
 }
 
@@ -34,6 +38,7 @@ struct WaitingPage {
 struct Waiting {
     registration: Registration,
     way: Way,
+    again: Again,
     likely_domain: Option<&'static str>,
     /// Whether it waits for longer than a letter may take.
     is_late: bool,
@@ -64,40 +69,75 @@ enum Way {
 impl Waiting {
     /// Whether nothing about it will change by waiting.
     fn is_final(&self) -> bool {
-        matches!(
+        let is_settled = matches!(
             self.way,
             Way::NotPromised { .. } | Way::Confirmed | Way::Refused { .. } | Way::GivenUp { .. }
-        )
+        );
+        is_settled && !matches!(self.again, Again::From(_))
     }
+}
+
+/// What keeps a letter from being sent again at once.
+pub struct Held {
+    /// The registration that it belongs to.
+    pub registration: RegistrationId,
+    /// The captcha to solve first.
+    pub captcha: Option<CaptchaField>,
+    /// What is wrong.
+    pub complaint: Option<String>,
 }
 
 /// `GET /register/letter`.
 pub async fn show(State(app): State<App>, frame: Frame, device: Device) -> Result<Response, PageError> {
-    let now = app.clock.now();
     let mut connection = app.database.acquire().await?;
-    let registrations = registrations::by_device(&mut connection, device.0, now).await?;
+    Ok(page(&app, &mut connection, frame, device, None).await?.ok())
+}
+
+/// The page as it is at present.
+pub async fn page(
+    app: &App,
+    connection: &mut PgConnection,
+    frame: Frame,
+    device: Device,
+    held: Option<Held>,
+) -> sqlx::Result<WaitingPage> {
+    let now = app.clock.now();
+    let registrations = registrations::by_device(connection, device.0, now).await?;
     let ids: Vec<_> = registrations.iter().map(|registration| registration.id.0).collect();
-    let letters = mail::about(&mut connection, &ids).await?;
+    let letters = mail::about(connection, &ids).await?;
     let mut waiting = Vec::new();
     for registration in registrations {
+        let letters: Vec<_> =
+            letters.iter().filter(|letter| letter.about == Some(registration.id.0)).collect();
         // A later letter says more than an earlier one.
-        let letter = letters.iter().rev().find(|letter| letter.about == Some(registration.id.0));
+        let letter = letters.last().copied();
         let place = match letter {
             Some(letter) if letter.state == LetterState::Queued && !letter.is_held_back(now) => {
                 let per_minute = app.config.mail.per_minute;
-                Some(mail::place(&mut connection, letter.due_at, per_minute, now).await?)
+                Some(mail::place(connection, letter.due_at, per_minute, now).await?)
             }
             _ => None,
         };
         waiting.push(Waiting {
             way: Way::of(&registration, letter, place, now),
+            again: match registration.confirmed {
+                Some(_) => Again::No,
+                None => Again::after(&letters, now),
+            },
             likely_domain: email::likely_domain(&registration.email),
             is_late: registration.confirmed.is_none()
                 && registration.created_at + SOMETHING_IS_WRONG_AFTER <= now,
             registration,
         });
     }
-    Ok(WaitingPage { frame, waiting, now }.ok())
+    Ok(WaitingPage { frame, waiting, held, now })
+}
+
+impl WaitingPage {
+    /// What keeps this registration's letter from being sent again, where somebody has just tried.
+    fn held(&self, registration: &Registration) -> Option<&Held> {
+        self.held.as_ref().filter(|held| held.registration == registration.id)
+    }
 }
 
 impl Way {
