@@ -15,6 +15,9 @@ use crate::domain::{
 /// How long a registration waits for its answer.
 pub const LIFETIME: Duration = Duration::days(7);
 
+/// How often the address of one can be corrected.
+pub const MOST_CORRECTIONS: i16 = 3;
+
 /// What somebody asked for, and how far it is.
 #[derive(Clone, Debug)]
 pub struct Registration {
@@ -210,6 +213,40 @@ pub async fn insert_token(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// How often the address can still be corrected.
+pub async fn corrections_left(connection: &mut PgConnection, id: RegistrationId) -> sqlx::Result<i16> {
+    let made =
+        sqlx::query_scalar!("select corrections from registrations where id = $1", id as RegistrationId)
+            .fetch_optional(connection)
+            .await?;
+    Ok(made.map_or(0, |made| MOST_CORRECTIONS - made))
+}
+
+/// Corrects the address, after which no link that went out before is good. Returns false where it was
+/// corrected as often as it may be.
+pub async fn correct(
+    connection: &mut PgConnection,
+    id: RegistrationId,
+    email: &EmailAddress,
+) -> sqlx::Result<bool> {
+    let corrected = sqlx::query!(
+        "update registrations set email = $2, corrections = corrections + 1 where id = $1 and corrections < $3",
+        id as RegistrationId,
+        email.as_str(),
+        MOST_CORRECTIONS,
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "delete from confirmation_tokens where registration_id = $1 and $2",
+        id as RegistrationId,
+        corrected.rows_affected() == 1,
+    )
+    .execute(connection)
+    .await?;
+    Ok(corrected.rows_affected() == 1)
 }
 
 /// Notes which user a registration became.

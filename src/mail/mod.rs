@@ -27,6 +27,7 @@ pub use draft::Draft;
 pub use letter::{Letter, Owed, Prepared, Priority, Registry, Words};
 pub use local_mailbox::{LocalLetter, LocalMailbox};
 pub use queue::{
-    KEPT, LetterState, LetterStatus, Place, about, enqueue, enqueue_if, hold_back, place, purge, usual_wait,
+    KEPT, LetterState, LetterStatus, Place, about, drop_waiting, enqueue, enqueue_if, hold_back, place,
+    purge, usual_wait,
 };
 pub use worker::Workers;

@@ -146,6 +146,15 @@ pub async fn about(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<
     .await
 }
 
+/// Takes back the letters about something that are in nobody's hand; the others find for themselves that
+/// they are no longer owed.
+pub async fn drop_waiting(connection: &mut PgConnection, about: Uuid) -> sqlx::Result<()> {
+    sqlx::query!("delete from letters where about = $1 and state in ('queued', 'delayed')", about)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// How far back in the line a letter is that may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {

@@ -8,6 +8,7 @@ mod activity;
 mod bad_input;
 mod captcha;
 mod confirmation;
+mod corrections;
 mod deletion;
 mod details;
 mod dev_mailbox;

@@ -91,7 +91,7 @@ async fn a_refused_letter_gives_the_servers_words_without_links_or_markup() {
     page.says("This letter does not arrive. Check the address above.");
     page.does_not_say("<b>no such");
     page.does_not_say("evil.example");
-    assert!(page.has("[data-live][data-final] a[href='/register']"));
+    assert!(page.has("[data-live][data-final] .notice a[href^='/register/letter/address?registration=']"));
 }
 
 #[tokio::test]

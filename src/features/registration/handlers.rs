@@ -32,6 +32,10 @@ use crate::{
 /// Where a registration leads, whoever asks.
 pub const WAITING_PAGE: &str = "/register/letter";
 
+/// Why a captcha is wanted.
+pub const MANY_LETTERS: &str = "Many letters were asked for from your network within the last hour. Enter the result of the \
+     task in the picture.";
+
 /// `GET /register`. The browser gets its device cookie here, so that a form that it sends twice
 /// comes from one device.
 pub async fn show(State(app): State<App>, frame: Frame, _: Device) -> Result<Response, PageError> {

@@ -100,7 +100,9 @@ impl Letter for RegistrationLetter {
 
     async fn prepare(&self, owed: &Owed, tx: &mut PgConnection) -> anyhow::Result<Option<Prepared<Content>>> {
         let id = RegistrationId(owed.about.context("a registration's letter speaks of a registration")?);
-        let Some(registration) = registrations::by_id(tx, id, owed.now).await? else {
+        // Held, so that a correction comes before, or finds the token.
+        let registration = registrations::by_id_for_update(tx, id, owed.now).await?;
+        let Some(registration) = registration.filter(|registration| registration.email == owed.to) else {
             return Ok(None);
         };
         // The token is made in either case, so that both cost the same.

@@ -6,12 +6,13 @@
 //! 2. The letter ([`letter`]) knows: to a new address it brings the link, to a known one it says
 //!    that there is a user already.
 //! 3. `/register/letter`: what is true of the letters of this browser's registrations ([`waiting`]), each of
-//!    which can be sent again ([`resend`]).
+//!    which can be sent again ([`resend`]), or to another address ([`correction`]).
 //! 4. `/confirm`: the button in the browser that registered, the button and the password in any
 //!    other ([`confirmation`]); so a link scanner confirms nothing, and nobody confirms what a
 //!    stranger began.
 
 mod confirmation;
+mod correction;
 mod form;
 mod handlers;
 mod letter;
@@ -29,6 +30,7 @@ pub fn routes() -> Router<App> {
         .route("/register", get(handlers::show).post(handlers::submit))
         .route("/register/letter", get(waiting::show))
         .route("/register/letter/resend", get(resend::show).post(resend::submit))
+        .route("/register/letter/address", get(correction::show).post(correction::submit))
         .route("/confirm", get(confirmation::show).post(confirmation::submit))
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::{
-    handlers::{WAITING_PAGE, promise_letter},
+    handlers::{MANY_LETTERS, WAITING_PAGE, promise_letter},
     waiting::{self, Held},
 };
 use crate::{
@@ -22,10 +22,6 @@ use crate::{
         state::App,
     },
 };
-
-/// Why a captcha is wanted.
-const MANY_LETTERS: &str = "Many letters were asked for from your network within the last hour. Enter the result of the \
-     task in the picture.";
 
 /// The button that sends a letter again, as it was sent.
 #[derive(Debug, Default, Deserialize)]
@@ -108,7 +104,7 @@ pub async fn submit(
     let mut tx = app.database.begin().await?;
     let registration = registrations::by_id_for_update(&mut tx, id, now).await?.ok_or(PageError::NotFound)?;
     let letters = mail::about(&mut tx, &[id.0]).await?;
-    match Again::after(&letters.iter().collect::<Vec<_>>(), now) {
+    match Again::after(&waiting::of(&registration, &letters), now) {
         Again::From(until) => return Err(PageError::TooMany { until, now }),
         Again::Now(_) if registration.confirmed.is_none() => {}
         // The page says why none is sent.

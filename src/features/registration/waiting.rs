@@ -107,8 +107,7 @@ pub async fn page(
     let letters = mail::about(connection, &ids).await?;
     let mut waiting = Vec::new();
     for registration in registrations {
-        let letters: Vec<_> =
-            letters.iter().filter(|letter| letter.about == Some(registration.id.0)).collect();
+        let letters = of(&registration, &letters);
         // A later letter says more than an earlier one.
         let letter = letters.last().copied();
         let place = match letter {
@@ -131,6 +130,14 @@ pub async fn page(
         });
     }
     Ok(WaitingPage { frame, waiting, held, now })
+}
+
+/// A registration's letters to its present address, oldest first.
+pub fn of<'a>(registration: &Registration, letters: &'a [LetterStatus]) -> Vec<&'a LetterStatus> {
+    let is_theirs = |letter: &&LetterStatus| {
+        letter.about == Some(registration.id.0) && letter.recipient == registration.email.as_str()
+    };
+    letters.iter().filter(is_theirs).collect()
 }
 
 impl WaitingPage {

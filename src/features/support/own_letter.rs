@@ -28,7 +28,8 @@ pub async fn state(
         return Ok(None);
     }
     let letters = mail::about(connection, &[registration.id.0]).await?;
-    Ok(Some(line(&registration, letters.last(), now)))
+    let letter = letters.iter().rfind(|letter| letter.recipient == registration.email.as_str());
+    Ok(Some(line(&registration, letter, now)))
 }
 
 fn line(registration: &Registration, letter: Option<&LetterStatus>, now: OffsetDateTime) -> String {

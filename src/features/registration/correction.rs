@@ -1,0 +1,212 @@
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+use sqlx::PgConnection;
+
+use super::handlers::{MANY_LETTERS, WAITING_PAGE, promise_letter};
+use crate::{
+    accounts::{
+        budgets,
+        registrations::{self, Registration},
+    },
+    domain::{Client, EmailAddress, RegistrationId},
+    mail,
+    web::{
+        device::Device,
+        error::{PageError, refuse_spent},
+        fields::{
+            captcha::{CaptchaField, SentCaptcha},
+            email,
+        },
+        form::{self, Complaints, Form},
+        page::{Frame, Page},
+        signed_in_form::ShownTo,
+        state::App,
+    },
+};
+
+/// The form's fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Email,
+    Captcha,
+}
+
+impl form::Field for Field {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Captcha => "captcha_answer",
+        }
+    }
+}
+
+/// The form as it was sent, and as it is shown again; the address of the page names the registration, too.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct CorrectionForm {
+    registration: String,
+    email: String,
+    #[serde(flatten)]
+    shown: ShownTo,
+    #[serde(flatten)]
+    sent_captcha: SentCaptcha,
+    #[serde(skip)]
+    captcha: Option<CaptchaField>,
+    #[serde(skip)]
+    complaints: Complaints<Field>,
+}
+
+/// `/register/letter/address`.
+#[derive(Template)]
+#[template(path = "registration/address.html")]
+struct CorrectionPage {
+    frame: Frame,
+    registration: Registration,
+    /// How many corrections are left.
+    left: i16,
+    form: CorrectionForm,
+    hint: String,
+}
+
+/// `GET /register/letter/address?registration=`.
+pub async fn show(
+    State(app): State<App>,
+    frame: Frame,
+    client: Client,
+    device: Device,
+    Query(mut form): Query<CorrectionForm>,
+) -> Result<Response, PageError> {
+    let mut connection = app.database.acquire().await?;
+    let Some(registration) = own(&app, &mut connection, &form, device).await? else {
+        return Ok(Redirect::to(WAITING_PAGE).into_response());
+    };
+    form.shown = ShownTo::anybody();
+    form.captcha = CaptchaField::once_spent(&app, &mut connection, budgets::letters_of(&client)).await?;
+    if form.email.is_empty() {
+        form.email = registration.email.to_string();
+    }
+    Ok(page(&app, &mut connection, frame, registration, form).await?.ok())
+}
+
+/// `POST /register/letter/address`: the letter goes to another address. Nothing that went to the first one
+/// is good any more, and nobody there is told.
+pub async fn submit(
+    State(app): State<App>,
+    frame: Frame,
+    client: Client,
+    device: Device,
+    Form(mut form): Form<CorrectionForm>,
+) -> Result<Response, PageError> {
+    let now = app.clock.now();
+    let mut connection = app.database.acquire().await?;
+    if let Some(answer) = form.shown.answered(&app, &mut connection, None).await? {
+        return Ok(answer);
+    }
+    let Some(registration) = own(&app, &mut connection, &form, device).await? else {
+        return Ok(Redirect::to(WAITING_PAGE).into_response());
+    };
+    if registrations::corrections_left(&mut connection, registration.id).await? == 0 {
+        return Ok(page(&app, &mut connection, frame, registration, form).await?.unprocessable());
+    }
+    if form.sent_captcha.wants_another() {
+        form.captcha = CaptchaField::new(&app, &mut connection).await?;
+        return Ok(page(&app, &mut connection, frame, registration, form).await?.ok());
+    }
+    let chosen = email::choose(&form.email, &app.config).and_then(|email| {
+        match email.key() == registration.email.key() {
+            true => Err("The letter goes to this address already. Enter another one.".to_owned()),
+            false => Ok(email),
+        }
+    });
+    let by_client = budgets::letters_of(&client);
+    let [client_letters] = app.budgets.usage(&mut connection, [by_client], now).await?;
+    let mut has_passed = false;
+    let email = match (chosen, client_letters.spent_until()) {
+        (Err(words), spent_until) => {
+            form.complaints.add(Field::Email, words);
+            if spent_until.is_some() {
+                form.captcha = form.sent_captcha.again_or_new(&app, &mut connection).await?;
+            }
+            None
+        }
+        (Ok(email), None) => Some(email),
+        (Ok(email), Some(until)) => {
+            match form.sent_captcha.pass_because(&app, &mut connection, until, MANY_LETTERS).await? {
+                Ok(()) => {
+                    has_passed = true;
+                    Some(email)
+                }
+                Err(words) => {
+                    form.complaints.add(Field::Captcha, words);
+                    form.captcha = form.sent_captcha.again_or_new(&app, &mut connection).await?;
+                    None
+                }
+            }
+        }
+    };
+    let Some(email) = email else {
+        return Ok(page(&app, &mut connection, frame, registration, form).await?.unprocessable());
+    };
+    drop(connection);
+    correct(&app, &client, &form.shown, registration.id, &email, has_passed).await?;
+    Ok(Redirect::to(WAITING_PAGE).into_response())
+}
+
+/// The registration of this browser that the form speaks of; `None` where it is confirmed.
+async fn own(
+    app: &App,
+    connection: &mut PgConnection,
+    form: &CorrectionForm,
+    device: Device,
+) -> Result<Option<Registration>, PageError> {
+    let id = form.registration.parse().map_err(|_| PageError::NotFound)?;
+    let registration =
+        registrations::by_id(connection, id, app.clock.now()).await?.ok_or(PageError::NotFound)?;
+    match registrations::is_own(connection, &registration, device.0).await? {
+        true => Ok(Some(registration).filter(|registration| registration.confirmed.is_none())),
+        false => Err(PageError::NotFound),
+    }
+}
+
+async fn page(
+    app: &App,
+    connection: &mut PgConnection,
+    frame: Frame,
+    registration: Registration,
+    form: CorrectionForm,
+) -> sqlx::Result<CorrectionPage> {
+    let left = registrations::corrections_left(connection, registration.id).await?;
+    Ok(CorrectionPage { frame, registration, left, form, hint: email::hint(&app.config) })
+}
+
+async fn correct(
+    app: &App,
+    client: &Client,
+    shown: &ShownTo,
+    id: RegistrationId,
+    email: &EmailAddress,
+    has_passed: bool,
+) -> Result<(), PageError> {
+    let now = app.clock.now();
+    let mut tx = app.database.begin().await?;
+    if !shown.accept(&mut tx, WAITING_PAGE, now).await? {
+        // The same form, sent twice at once: the other one corrected it.
+        return Ok(());
+    }
+    let [client_letters] = app.budgets.usage_in_line(&mut tx, [budgets::letters_of(client)], now).await?;
+    if !has_passed {
+        refuse_spent(client_letters, now)?;
+    }
+    let registration = registrations::by_id_for_update(&mut tx, id, now).await?.ok_or(PageError::NotFound)?;
+    // Where it was confirmed meanwhile, or corrected often enough, the pages say so.
+    if registration.confirmed.is_none() && registrations::correct(&mut tx, id, email).await? {
+        mail::drop_waiting(&mut tx, id.0).await?;
+        promise_letter(app, &mut tx, client, email, id, now).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}

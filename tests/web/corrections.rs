@@ -1,0 +1,136 @@
+//! `/register/letter/address`: a registration's letter goes to another address.
+
+use crate::support::{Act, PASSWORD, Page, Site, Stage, Visitor};
+
+const ADDRESS: &str = "/register/letter/address";
+
+/// Opens the page for the latest registration of a browser.
+async fn form_of(visitor: &mut Visitor) -> Page {
+    let page = visitor.open("/register/letter").await;
+    let to = page.attributes("section a[href^='/register/letter/address']", "href").remove(0);
+    visitor.open(&to).await
+}
+
+async fn correct(visitor: &mut Visitor, email: &str) -> Page {
+    let form = form_of(visitor).await.form(ADDRESS).fill("email", email);
+    visitor.submit(form).await
+}
+
+#[tokio::test]
+async fn the_letter_goes_to_the_right_address_and_the_rest_stays() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    ann.register("ann@exmaple.com", PASSWORD).await;
+    let old = site.sink.letter_to("ann@exmaple.com").await.link();
+    assert_eq!(correct(&mut ann, "ann@example.com").await.is(303).header("location"), "/register/letter");
+    let link = site.sink.letter_to("ann@example.com").await.link();
+    assert_eq!(ann.open("/register/letter").await.texts("section h2"), ["ann@example.com"]);
+    ann.open(&old).await.is(404);
+    assert_eq!(ann.confirm(&link).await.path(), "/profile");
+    ann.log_out().await;
+    assert_eq!(ann.log_in("ann@example.com").await.path(), "/profile");
+    assert_eq!(site.sink.letters().iter().filter(|letter| letter.to == "ann@exmaple.com").count(), 1);
+}
+
+#[tokio::test]
+async fn a_letter_that_still_waits_does_not_leave_for_the_wrong_address() {
+    let site = Site::start().await;
+    site.sink.once(Stage::Rcpt, Act::Say("450 4.2.1 come back later"));
+    let mut ann = site.visitor();
+    ann.register("ann@exmaple.com", PASSWORD).await;
+    site.letters_are("ann@exmaple.com", &["delayed"]).await;
+    correct(&mut ann, "ann@example.com").await.is(303);
+    site.letters_are("ann@exmaple.com", &[]).await;
+    site.let_pass(time::Duration::hours(2)).await;
+    site.letters_are("ann@example.com", &["handed_over"]).await;
+    assert_eq!(site.sink.count(), 1);
+}
+
+#[tokio::test]
+async fn a_letter_that_is_just_leaving_holds_a_link_that_is_dead() {
+    let site = Site::with(&[("MAIL_WORKERS", "1")]).await;
+    site.sink.once(Stage::Dot, Act::Slow(std::time::Duration::from_millis(500)));
+    let mut ann = site.visitor();
+    ann.register("ann@exmaple.com", PASSWORD).await;
+    site.sink.command("DATA", 1).await;
+    correct(&mut ann, "ann@example.com").await.is(303);
+    let old = site.sink.letter_to("ann@exmaple.com").await.link();
+    ann.open(&old).await.is(404);
+    let link = site.sink.letter_to("ann@example.com").await.link();
+    assert_eq!(ann.confirm(&link).await.path(), "/profile");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_and_what_was_typed_stays() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    ann.register("ann@example.com", PASSWORD).await;
+    for (typed, said) in [
+        ("ANN@example.com", "The letter goes to this address already."),
+        ("nonsense", "Enter an email address like name@example.com."),
+        ("a-much-longer-one@example.com", "It must have no more than 20."),
+    ] {
+        let page = correct(&mut ann, typed).await;
+        page.is(422).says(said);
+        assert_eq!(page.attributes("#email", "value"), [typed]);
+    }
+    assert_eq!(site.count("letters").await, 1);
+}
+
+#[tokio::test]
+async fn a_registration_is_corrected_three_times() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    ann.register("ann@example.com", PASSWORD).await;
+    for email in ["a1@example.com", "a2@example.com", "a3@example.com"] {
+        let page = form_of(&mut ann).await;
+        let form = page.form(ADDRESS).fill("email", email);
+        ann.submit(form).await.is(303);
+    }
+    let page = form_of(&mut ann).await;
+    page.says("The address of this registration was corrected often enough.");
+    assert!(page.has("main a[href='/register']") && !page.has("form[action='/register/letter/address']"));
+    let id = site.sql("select id from registrations").await.remove(0);
+    let body = format!("registration={}&email=a4@example.com", id.trim_matches(['(', ')']));
+    ann.post(ADDRESS, &body).await.is(422).says("often enough");
+    assert_eq!(site.count("registrations where email = 'a3@example.com'").await, 1);
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_twice_corrects_once() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    ann.register("ann@exmaple.com", PASSWORD).await;
+    let form = form_of(&mut ann).await.form(ADDRESS).fill("email", "ann@example.com");
+    for _ in 0..2 {
+        ann.submit(form.clone()).await.is(303);
+    }
+    assert_eq!(site.count("registrations where corrections = 1").await, 1);
+}
+
+#[tokio::test]
+async fn nobody_else_corrects_it() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    ann.register("ann@example.com", PASSWORD).await;
+    let form = form_of(&mut ann).await.form(ADDRESS).fill("email", "eve@example.com");
+    let mut eve = site.visitor();
+    eve.open("/register").await;
+    eve.submit(form).await.is(404);
+    eve.get(ADDRESS).await.is(404);
+    assert_eq!(site.count("registrations where email = 'ann@example.com'").await, 1);
+}
+
+#[tokio::test]
+async fn a_known_address_is_treated_alike_and_only_its_letter_tells() {
+    let site = Site::start().await;
+    site.user("ann@example.com").await;
+    let mut eve = site.visitor();
+    eve.register("eve@example.com", PASSWORD).await;
+    site.letters_are("eve@example.com", &["handed_over"]).await;
+    correct(&mut eve, "ann@example.com").await.is(303);
+    let letter = site.sink.letters_to("ann@example.com", 2).await.remove(1);
+    assert_eq!(letter.subject(), "You are registered already");
+    site.letters_are("ann@example.com", &["handed_over"; 2]).await;
+    eve.open("/register/letter").await.says("Handed over to our mail service at ");
+}
