@@ -66,6 +66,8 @@ struct Limits {
     /// How many characters a display name may have.
     display_name: usize,
     registration_days: i64,
+    /// How often the address of a registration can be corrected.
+    corrections: i16,
     /// For how long a letter that tells of a change can be answered.
     undo_days: i64,
     /// For how long a deletion can be taken back.
@@ -152,6 +154,7 @@ impl Limits {
             password: config.password_length.clone(),
             display_name: DisplayName::MOST_CHARACTERS,
             registration_days: registrations::LIFETIME.whole_days(),
+            corrections: registrations::MOST_CORRECTIONS,
             undo_days: notices::LIFETIME.whole_days(),
             deletion_days: deletion::GRACE.whole_days(),
             recovery: RecoveryLimits {
