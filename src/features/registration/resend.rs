@@ -102,6 +102,11 @@ pub async fn submit(
     }
     drop(connection);
     let mut tx = app.database.begin().await?;
+    // Before the registration is held, as a correction of it does: otherwise each could wait for the other.
+    let [client_letters] = app.budgets.usage_in_line(&mut tx, [by_client], now).await?;
+    if !has_passed {
+        refuse_spent(client_letters, now)?;
+    }
     let registration = registrations::by_id_for_update(&mut tx, id, now).await?.ok_or(PageError::NotFound)?;
     let letters = mail::about(&mut tx, &[id.0]).await?;
     match Again::after(&waiting::of(&registration, &letters), now) {
@@ -112,10 +117,6 @@ pub async fn submit(
     }
     if !accepted_forms::accept(&mut tx, form_id, WAITING_PAGE, now).await? {
         return Ok(Redirect::to(WAITING_PAGE).into_response());
-    }
-    let [client_letters] = app.budgets.usage_in_line(&mut tx, [by_client], now).await?;
-    if !has_passed {
-        refuse_spent(client_letters, now)?;
     }
     if !promise_letter(&app, &mut tx, &client, &registration.email, id, now).await? {
         return Err(PageError::TooMany { until: now + budgets::REGISTRATION_LETTERS.window, now });
