@@ -1,6 +1,6 @@
 //! `/register/letter/address`: a registration's letter goes to another address.
 
-use crate::support::{Act, PASSWORD, Page, Site, Stage, Visitor};
+use crate::support::{Act, PASSWORD, Page, Site, Stage, Visitor, until};
 
 const ADDRESS: &str = "/register/letter/address";
 
@@ -133,4 +133,44 @@ async fn a_known_address_is_treated_alike_and_only_its_letter_tells() {
     assert_eq!(letter.subject(), "You are registered already");
     site.letters_are("ann@example.com", &["handed_over"; 2]).await;
     eve.open("/register/letter").await.says("Handed over to our mail service at ");
+}
+
+/// Waits until so many requests wait for a registration that the test holds.
+async fn waiting(site: &Site, requests: i64) {
+    let held = "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let enough = async || (site.count(held).await >= requests).then_some(());
+    until("requests that wait", enough).await;
+}
+
+#[tokio::test]
+async fn a_link_to_the_first_address_does_not_confirm_the_second_however_close_they_come() {
+    for is_own in [true, false] {
+        let site = Site::start().await;
+        let mut ann = site.visitor();
+        ann.register("ann@exmaple.com", PASSWORD).await;
+        let old = site.sink.letter_to("ann@exmaple.com").await.link();
+        site.letters_are("ann@exmaple.com", &["handed_over"]).await;
+        let correction = form_of(&mut ann).await.form(ADDRESS).fill("email", "ann@example.com");
+        let mut other = if is_own { ann.clone() } else { site.visitor() };
+        let confirmation = other.open(&old).await.form("/confirm");
+        let confirmation = if is_own { confirmation } else { confirmation.fill("password", PASSWORD) };
+        let mut tx = site.database.pool().begin().await.expect("a transaction");
+        sqlx::query("select from registrations for update").execute(&mut *tx).await.expect("a registration");
+        let (corrected, confirmed, ()) = tokio::join!(
+            ann.submit(correction),
+            async {
+                waiting(&site, 1).await;
+                other.submit(confirmation).await
+            },
+            async {
+                waiting(&site, 2).await;
+                tx.commit().await.expect("a commit");
+            },
+        );
+        corrected.is(303);
+        confirmed.is(404);
+        assert_eq!(site.count("users").await, 0);
+        let link = site.sink.letter_to("ann@example.com").await.link();
+        assert_eq!(ann.confirm(&link).await.path(), "/profile");
+    }
 }

@@ -164,7 +164,7 @@ pub async fn submit(
         let page = ConfirmationPage::new(&app, frame, form.token, registration, true);
         return Ok(ConfirmationPage { complaints, captcha, advice, ..page }.unprocessable());
     }
-    let (user_id, account_id) = match confirm(&app, &registration, &client, now).await? {
+    let (user_id, account_id) = match confirm(&app, &registration, &form.token, &client, now).await? {
         Ok(made) => made,
         Err(closed) => return Ok(closed.answer(frame, signed_in.as_ref(), app.clock.now())),
     };
@@ -237,11 +237,16 @@ fn by_registration(registration: &Registration) -> (Budget, Subject) {
 async fn confirm(
     app: &App,
     registration: &Registration,
+    token: &str,
     client: &Client,
     now: OffsetDateTime,
 ) -> sqlx::Result<Result<(UserId, AccountId), Closed>> {
+    let Some(token) = Token::parse(token) else { return Ok(Err(Closed::Nothing)) };
     let mut tx = app.database.begin().await?;
-    let Some(registration) = registrations::by_id_for_update(&mut tx, registration.id, now).await? else {
+    registrations::by_id_for_update(&mut tx, registration.id, now).await?;
+    // By its link, once more: a correction that came first has voided it, and nobody has answered the
+    // letter to the address that stands there now.
+    let Some(registration) = registrations::by_token(&mut tx, token.hash(), now).await? else {
         return Ok(Err(Closed::Nothing));
     };
     if let Some((_, user, account)) = registration.confirmed {
