@@ -174,3 +174,33 @@ async fn a_link_to_the_first_address_does_not_confirm_the_second_however_close_t
         assert_eq!(ann.confirm(&link).await.path(), "/profile");
     }
 }
+
+#[tokio::test]
+async fn one_form_id_sent_to_both_buttons_at_once_is_answered_by_both() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    ann.register("ann@example.com", PASSWORD).await;
+    site.letters_are("ann@example.com", &["handed_over"]).await;
+    site.let_pass(time::Duration::minutes(1)).await;
+    let again = ann.open("/register/letter").await.form("/register/letter/resend");
+    let one = |row: String| row.trim_matches(['(', ')']).to_owned();
+    let registration = one(site.sql("select id from registrations").await.remove(0));
+    let letter = one(site.sql("select id from letters").await.remove(0));
+    let body = format!("registration={registration}&form_id={letter}&email=b@example.com");
+    let mut other = ann.clone();
+    let mut tx = site.database.pool().begin().await.expect("a transaction");
+    sqlx::query("select from registrations for update").execute(&mut *tx).await.expect("a registration");
+    let (sent_again, corrected, ()) = tokio::join!(
+        ann.submit(again),
+        async {
+            waiting(&site, 1).await;
+            other.post(ADDRESS, &body).await
+        },
+        async {
+            waiting(&site, 2).await;
+            tx.commit().await.expect("a commit");
+        },
+    );
+    sent_again.is(303);
+    corrected.is(303);
+}

@@ -102,7 +102,11 @@ pub async fn submit(
     }
     drop(connection);
     let mut tx = app.database.begin().await?;
-    // Before the registration is held, as a correction of it does: otherwise each could wait for the other.
+    // The form, then the client, then the registration, as a correction does: otherwise each could wait for
+    // the other.
+    if !accepted_forms::accept(&mut tx, form_id, WAITING_PAGE, now).await? {
+        return Ok(Redirect::to(WAITING_PAGE).into_response());
+    }
     let [client_letters] = app.budgets.usage_in_line(&mut tx, [by_client], now).await?;
     if !has_passed {
         refuse_spent(client_letters, now)?;
@@ -114,9 +118,6 @@ pub async fn submit(
         Again::Now(_) if registration.confirmed.is_none() => {}
         // The page says why none is sent.
         Again::Now(_) | Again::No => return Ok(Redirect::to(WAITING_PAGE).into_response()),
-    }
-    if !accepted_forms::accept(&mut tx, form_id, WAITING_PAGE, now).await? {
-        return Ok(Redirect::to(WAITING_PAGE).into_response());
     }
     if !promise_letter(&app, &mut tx, &client, &registration.email, id, now).await? {
         return Err(PageError::TooMany { until: now + budgets::REGISTRATION_LETTERS.window, now });
