@@ -184,6 +184,19 @@ pub async fn by_device(
     Ok(rows.into_iter().map(Registration::from).collect())
 }
 
+/// The registration of this id, where this browser made it and it has not run out.
+pub async fn own(
+    connection: &mut PgConnection,
+    id: RegistrationId,
+    device: TokenHash,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<Registration>> {
+    match by_id(connection, id, now).await? {
+        Some(registration) if is_own(connection, &registration, device).await? => Ok(Some(registration)),
+        _ => Ok(None),
+    }
+}
+
 /// Whether this browser made the registration.
 pub async fn is_own(
     connection: &mut PgConnection,

@@ -164,12 +164,9 @@ async fn own(
     device: Device,
 ) -> Result<Option<Registration>, PageError> {
     let id = form.registration.parse().map_err(|_| PageError::NotFound)?;
-    let registration =
-        registrations::by_id(connection, id, app.clock.now()).await?.ok_or(PageError::NotFound)?;
-    match registrations::is_own(connection, &registration, device.0).await? {
-        true => Ok(Some(registration).filter(|registration| registration.confirmed.is_none())),
-        false => Err(PageError::NotFound),
-    }
+    let own = registrations::own(connection, id, device.0, app.clock.now()).await?;
+    let registration = own.ok_or(PageError::NotFound)?;
+    Ok(Some(registration).filter(|registration| registration.confirmed.is_none()))
 }
 
 async fn page(

@@ -77,10 +77,7 @@ pub async fn submit(
         return Ok(Redirect::to(&redirect).into_response());
     }
     let id: RegistrationId = form.registration.parse().map_err(|_| PageError::NotFound)?;
-    let registration = registrations::by_id(&mut connection, id, now).await?.ok_or(PageError::NotFound)?;
-    if !registrations::is_own(&mut connection, &registration, device.0).await? {
-        return Err(PageError::NotFound);
-    }
+    registrations::own(&mut connection, id, device.0, now).await?.ok_or(PageError::NotFound)?;
     let held = |captcha, complaint| Held { registration: id, captcha, complaint };
     if form.sent_captcha.wants_another() {
         let held = held(CaptchaField::new(&app, &mut connection).await?, None);

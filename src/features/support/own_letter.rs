@@ -23,10 +23,9 @@ pub async fn state(
     now: OffsetDateTime,
 ) -> sqlx::Result<Option<String>> {
     let Ok(id) = id.parse() else { return Ok(None) };
-    let Some(registration) = registrations::by_id(connection, id, now).await? else { return Ok(None) };
-    if !registrations::is_own(connection, &registration, device.0).await? {
+    let Some(registration) = registrations::own(connection, id, device.0, now).await? else {
         return Ok(None);
-    }
+    };
     let letters = mail::about(connection, &[registration.id.0]).await?;
     let letter = letters.iter().rfind(|letter| letter.recipient == registration.email.as_str());
     Ok(Some(line(&registration, letter, now)))
