@@ -10,6 +10,7 @@ mod own_path;
 mod password;
 mod password_hash;
 mod phone_number;
+mod random_groups;
 mod region_id;
 mod support_reference;
 mod token;

@@ -1,8 +1,9 @@
 use std::fmt;
 
-use rand::{TryRng, rngs::SysRng};
 use serde::{Deserialize, Deserializer};
 use unicode_normalization::UnicodeNormalization;
+
+use super::random_groups::{GROUP, random_groups};
 
 /// A password as its owner typed it, never cut or trimmed: normalised to NFC, so that one key
 /// press means the same on every keyboard (RFC 8265, section 4), and otherwise whole. It cannot
@@ -15,34 +16,21 @@ pub struct Password {
 
 /// What generated passwords are made of: small letters and digits of which none looks like another.
 const GENERATED_ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
-/// Their characters stand in groups of so many, with hyphens between.
-const GENERATED_GROUP: usize = 4;
+/// They have so many groups of characters, with hyphens between.
 const GENERATED_GROUPS: usize = 4;
 /// The hyphen, and what keyboards and text programs put in its place.
 const HYPHENS: [char; 6] = ['-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}'];
 
 impl Password {
     /// How many characters a generated password has, hyphens included.
-    pub const GENERATED_CHARACTERS: usize = GENERATED_GROUPS * (GENERATED_GROUP + 1) - 1;
+    pub const GENERATED_CHARACTERS: usize = GENERATED_GROUPS * (GROUP + 1) - 1;
 
     /// A new password of 16 random characters in groups, 79 bits.
     ///
     /// # Panics
     /// When the operating system has no randomness to give; nothing can be kept secret then.
     pub fn generate() -> Self {
-        let character = || {
-            // A byte above the last whole round of the alphabet would favour its beginning.
-            let fair = u8::MAX - u8::MAX % 31;
-            loop {
-                let mut byte = [0];
-                SysRng.try_fill_bytes(&mut byte).expect("the system gives random bytes");
-                if byte[0] < fair {
-                    return char::from(GENERATED_ALPHABET[usize::from(byte[0]) % GENERATED_ALPHABET.len()]);
-                }
-            }
-        };
-        let group = |_| (0..GENERATED_GROUP).map(|_| character()).collect::<String>();
-        Self::new(&(0..GENERATED_GROUPS).map(group).collect::<Vec<_>>().join("-"))
+        Self::new(&random_groups(GENERATED_ALPHABET, GENERATED_GROUPS))
     }
 
     /// Whether it has the shape of a generated password.
@@ -50,7 +38,7 @@ impl Password {
         let is_of_them = |c: char| u8::try_from(c).is_ok_and(|c| GENERATED_ALPHABET.contains(&c));
         let groups: Vec<_> = self.normalised.split('-').collect();
         groups.len() == GENERATED_GROUPS
-            && groups.iter().all(|group| group.len() == GENERATED_GROUP && group.chars().all(is_of_them))
+            && groups.iter().all(|group| group.len() == GROUP && group.chars().all(is_of_them))
     }
 
     /// Whether it would have that shape with other capitals, hyphens or spaces.
@@ -61,7 +49,7 @@ impl Password {
             .filter(|c| !c.is_whitespace() && !HYPHENS.contains(c))
             .map(|c| c.to_ascii_lowercase())
             .collect();
-        let is_whole = bare.len() == GENERATED_GROUPS * GENERATED_GROUP;
+        let is_whole = bare.len() == GENERATED_GROUPS * GROUP;
         is_whole && bare.bytes().all(|c| GENERATED_ALPHABET.contains(&c)) && !self.looks_generated()
     }
 

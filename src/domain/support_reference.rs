@@ -1,6 +1,6 @@
 use std::fmt;
 
-use rand::{TryRng, rngs::SysRng};
+use super::random_groups::{GROUP, random_groups};
 
 /// What a support request is called, by who wrote it and by who answers: `K7QM-2XHD-9TRW`. It is random, so
 /// that nobody finds another's.
@@ -9,8 +9,7 @@ pub struct SupportReference(String);
 
 /// Capitals and digits of which none looks like another.
 const ALPHABET: &[u8; 31] = b"ABCDEFGHJKMNPQRSTUVWXYZ23456789";
-/// The characters stand in groups of so many, with hyphens between.
-const GROUP: usize = 4;
+/// It has so many groups of characters, with hyphens between.
 const GROUPS: usize = 3;
 
 impl SupportReference {
@@ -19,16 +18,7 @@ impl SupportReference {
     /// # Panics
     /// When the operating system has no randomness to give; nothing can be kept secret then.
     pub fn generate() -> Self {
-        let mut characters = String::new();
-        while characters.len() < GROUP * GROUPS {
-            let mut byte = [0];
-            SysRng.try_fill_bytes(&mut byte).expect("the system gives random bytes");
-            // A byte above the last whole round of the alphabet would favour its beginning.
-            if byte[0] < u8::MAX - u8::MAX % 31 {
-                characters.push(char::from(ALPHABET[usize::from(byte[0]) % ALPHABET.len()]));
-            }
-        }
-        Self::grouped(&characters)
+        Self(random_groups(ALPHABET, GROUPS))
     }
 
     /// The reference that was typed or linked, in whatever case and with or without its hyphens; `None` for
@@ -37,18 +27,13 @@ impl SupportReference {
         let bare = text.chars().filter(|c| !c.is_whitespace() && *c != '-').map(|c| c.to_ascii_uppercase());
         let bare: String = bare.take(GROUP * GROUPS + 1).collect();
         let is_whole = bare.len() == GROUP * GROUPS && bare.bytes().all(|c| ALPHABET.contains(&c));
-        is_whole.then(|| Self::grouped(&bare))
+        let groups = (0..GROUPS).map(|group| bare.get(group * GROUP..(group + 1) * GROUP));
+        is_whole.then(|| groups.flatten().collect::<Vec<_>>().join("-")).map(Self)
     }
 
     /// The text with its hyphens.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    fn grouped(characters: &str) -> Self {
-        let groups: Vec<_> =
-            (0..GROUPS).map(|group| &characters[group * GROUP..(group + 1) * GROUP]).collect();
-        Self(groups.join("-"))
     }
 }
 
