@@ -75,13 +75,9 @@ impl RecoveryForm {
         client_letters: Usage,
     ) -> Result<Result<RecoveryRequest, Self>, PageError> {
         let email = email::read(&self.email).map_err(|words| self.complaints.add(Field::Email, words));
-        let captcha = match client_letters {
-            Usage::Free { .. } => Ok(None),
-            Usage::Spent { until } => match self.sent_captcha.judge(app, connection).await? {
-                Ok(None) => return Err(PageError::TooMany { until, now: app.clock.now() }),
-                judged => judged.map_err(|words| self.complaints.add(Field::Captcha, words)),
-            },
-        };
+        let spent_until = client_letters.spent_until();
+        let judged = self.sent_captcha.judge_once_spent(app, connection, spent_until).await?;
+        let captcha = judged.map_err(|words| self.complaints.add(Field::Captcha, words));
         match (email, captcha) {
             (Ok(email), Ok(captcha)) => Ok(Ok(RecoveryRequest { email, captcha })),
             _ => {
@@ -102,8 +98,7 @@ impl RecoveryForm {
     ) -> sqlx::Result<Self> {
         let captcha = CaptchaField::new(app, connection).await?;
         let mut form = Self::new(request.email.to_string(), captcha);
-        let words = if request.captcha.is_some() { captcha::USED_ALREADY } else { captcha::MISSING };
-        form.complaints.add(Field::Captcha, words);
+        form.complaints.add(Field::Captcha, captcha::spent_meanwhile(request.captcha));
         Ok(form)
     }
 }

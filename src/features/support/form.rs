@@ -96,13 +96,8 @@ impl SupportForm {
     ) -> Result<Option<SupportMessage>, PageError> {
         let email = email::read(&self.email).map_err(|words| self.complaints.add(Field::Email, words));
         let message = read(&self.message).map_err(|words| self.complaints.add(Field::Message, words));
-        let captcha = match spent.captcha_until {
-            None => Ok(None),
-            Some(until) => match self.sent_captcha.judge(app, connection).await? {
-                Ok(None) => return Err(PageError::TooMany { until, now: app.clock.now() }),
-                judged => judged.map_err(|words| self.complaints.add(Field::Captcha, words)),
-            },
-        };
+        let judged = self.sent_captcha.judge_once_spent(app, connection, spent.captcha_until).await?;
+        let captcha = judged.map_err(|words| self.complaints.add(Field::Captcha, words));
         if let (Ok(email), Ok(message), Ok(captcha)) = (email, message, captcha) {
             return Ok(Some(SupportMessage { email, message, captcha }));
         }
@@ -122,8 +117,7 @@ impl SupportForm {
         connection: &mut PgConnection,
         message: &SupportMessage,
     ) -> sqlx::Result<()> {
-        let words = if message.captcha.is_some() { captcha::USED_ALREADY } else { captcha::MISSING };
-        self.complaints.add(Field::Captcha, words);
+        self.complaints.add(Field::Captcha, captcha::spent_meanwhile(message.captcha));
         self.captcha = CaptchaField::new(app, connection).await?;
         Ok(())
     }

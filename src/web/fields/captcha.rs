@@ -26,8 +26,14 @@ use crate::{
 /// What is said of one that was good for another form.
 pub const USED_ALREADY: &str = "That picture was used already. Enter the result of the new one.";
 
+/// What is said of a form that was right when it was read: its `captcha` was spent by another since, or
+/// one is wanted by now and it had none.
+pub fn spent_meanwhile(captcha: Option<CaptchaId>) -> &'static str {
+    if captcha.is_some() { USED_ALREADY } else { MISSING }
+}
+
 /// What is said where one is wanted and its answer is missing.
-pub const MISSING: &str = "Enter the result of the task in the picture.";
+const MISSING: &str = "Enter the result of the task in the picture.";
 
 /// Why a captcha is wanted after many wrong passwords.
 const MANY_PASSWORDS: &str = "Many wrong passwords were tried here. Enter the result of the task in the picture, and \
@@ -157,6 +163,24 @@ impl SentCaptcha {
             }
         };
         Ok(Err(words.to_owned()))
+    }
+
+    /// Judges the answer where a budget is spent until `spent_until`, and else lets anything through; the
+    /// captcha is spent when the form is accepted. What is wrong is a sentence.
+    ///
+    /// # Errors
+    /// [`PageError::TooMany`] where captchas are off then; and when the database fails.
+    pub async fn judge_once_spent(
+        &self,
+        app: &App,
+        connection: &mut PgConnection,
+        spent_until: Option<OffsetDateTime>,
+    ) -> Result<Result<Option<CaptchaId>, String>, PageError> {
+        let Some(until) = spent_until else { return Ok(Ok(None)) };
+        match self.judge(app, connection).await? {
+            Ok(None) => Err(PageError::TooMany { until, now: app.clock.now() }),
+            judged => Ok(judged),
+        }
     }
 
     /// Lets one try at a password through for one right answer, once a budget is spent until
