@@ -203,6 +203,17 @@ impl Budgets {
         self.usage(connection, budgets, now).await
     }
 
+    /// Until when the letters of this client want a captcha, where they do.
+    pub async fn letters_spent_until(
+        &self,
+        connection: &mut PgConnection,
+        client: &Client,
+        now: OffsetDateTime,
+    ) -> sqlx::Result<Option<OffsetDateTime>> {
+        let [letters] = self.usage(connection, [letters_of(client)], now).await?;
+        Ok(letters.spent_until())
+    }
+
     /// Begins a try that may fail against any of these budgets, and says how much of each the others
     /// have used, those that are under way among them.
     pub async fn begin<const N: usize>(

@@ -6,7 +6,7 @@ use axum::{
 use serde::Deserialize;
 use sqlx::PgConnection;
 
-use super::handlers::{MANY_LETTERS, WAITING_PAGE, promise_letter};
+use super::{handlers::WAITING_PAGE, promise};
 use crate::{
     accounts::{
         budgets,
@@ -16,7 +16,7 @@ use crate::{
     mail,
     web::{
         device::Device,
-        error::{PageError, refuse_spent},
+        error::PageError,
         fields::{
             captcha::{CaptchaField, SentCaptcha},
             email,
@@ -122,37 +122,28 @@ pub async fn submit(
             false => Ok(email),
         }
     });
-    let by_client = budgets::letters_of(&client);
-    let [client_letters] = app.budgets.usage(&mut connection, [by_client], now).await?;
-    let mut has_passed = false;
-    let email = match (chosen, client_letters.spent_until()) {
-        (Err(words), spent_until) => {
+    let admitted = match chosen {
+        Ok(email) => match promise::admit(&app, &mut connection, &client, &form.sent_captcha).await? {
+            Ok(has_spent_captcha) => Some((email, has_spent_captcha)),
+            Err(words) => {
+                form.complaints.add(Field::Captcha, words);
+                form.captcha = form.sent_captcha.again_or_new(&app, &mut connection).await?;
+                None
+            }
+        },
+        Err(words) => {
             form.complaints.add(Field::Email, words);
-            if spent_until.is_some() {
+            if app.budgets.letters_spent_until(&mut connection, &client, now).await?.is_some() {
                 form.captcha = form.sent_captcha.again_or_new(&app, &mut connection).await?;
             }
             None
         }
-        (Ok(email), None) => Some(email),
-        (Ok(email), Some(until)) => {
-            match form.sent_captcha.pass_because(&app, &mut connection, until, MANY_LETTERS).await? {
-                Ok(()) => {
-                    has_passed = true;
-                    Some(email)
-                }
-                Err(words) => {
-                    form.complaints.add(Field::Captcha, words);
-                    form.captcha = form.sent_captcha.again_or_new(&app, &mut connection).await?;
-                    None
-                }
-            }
-        }
     };
-    let Some(email) = email else {
+    let Some((email, has_spent_captcha)) = admitted else {
         return Ok(page(&app, &mut connection, frame, registration, form).await?.unprocessable());
     };
     drop(connection);
-    correct(&app, &client, &form.shown, registration.id, &email, has_passed).await?;
+    correct(&app, &client, &form.shown, registration.id, &email, has_spent_captcha).await?;
     Ok(Redirect::to(WAITING_PAGE).into_response())
 }
 
@@ -186,7 +177,7 @@ async fn correct(
     shown: &ShownTo,
     id: RegistrationId,
     email: &EmailAddress,
-    has_passed: bool,
+    has_spent_captcha: bool,
 ) -> Result<(), PageError> {
     let now = app.clock.now();
     let mut tx = app.database.begin().await?;
@@ -194,15 +185,12 @@ async fn correct(
         // The same form, sent twice at once: the other one corrected it.
         return Ok(());
     }
-    let [client_letters] = app.budgets.usage_in_line(&mut tx, [budgets::letters_of(client)], now).await?;
-    if !has_passed {
-        refuse_spent(client_letters, now)?;
-    }
+    promise::line_up(app, &mut tx, client, has_spent_captcha, now).await?;
     let registration = registrations::by_id_for_update(&mut tx, id, now).await?.ok_or(PageError::NotFound)?;
     // Where it was confirmed meanwhile, or corrected often enough, the pages say so.
     if registration.confirmed.is_none() && registrations::correct(&mut tx, id, email).await? {
         mail::drop_waiting(&mut tx, id.0).await?;
-        promise_letter(app, &mut tx, client, email, id, now).await?;
+        promise::letter(app, &mut tx, client, email, id, now).await?;
         tx.commit().await?;
     }
     Ok(())

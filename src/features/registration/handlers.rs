@@ -2,24 +2,19 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
-use sqlx::PgConnection;
-use time::OffsetDateTime;
 
 use super::{
     form::{RegistrationForm, RegistrationRequest},
-    letter::RegistrationLetter,
     page::RegistrationPage,
+    promise,
 };
 use crate::{
     accounts::{
-        accepted_forms,
-        budgets::{self, Subject},
-        devices,
+        accepted_forms, budgets, devices,
         registrations::{self, NewRegistration},
     },
     captcha,
-    domain::{Client, EmailAddress, FormId, PasswordHash, RegistrationId},
-    mail,
+    domain::{Client, FormId, PasswordHash},
     web::{
         device::Device,
         error::{PageError, refuse_spent},
@@ -31,10 +26,6 @@ use crate::{
 
 /// Where a registration leads, whoever asks.
 pub const WAITING_PAGE: &str = "/register/letter";
-
-/// Why a captcha is wanted.
-pub const MANY_LETTERS: &str = "Many letters were asked for from your network within the last hour. Enter the result of the \
-     task in the picture.";
 
 /// `GET /register`. The browser gets its device cookie here, so that a form that it sends twice
 /// comes from one device.
@@ -120,28 +111,7 @@ async fn accept(
     };
     let id = registrations::insert(&mut tx, &registration, now).await?;
     // Where a day's letters wait already, none is promised; the waiting page says so.
-    promise_letter(app, &mut tx, client, &request.email, id, now).await?;
+    promise::letter(app, &mut tx, client, &request.email, id, now).await?;
     tx.commit().await?;
-    Ok(true)
-}
-
-/// Promises a registration's letter, at the client's cost: now, or when the recipient has not had a day's
-/// letters any more. Returns false where as many as that wait already.
-pub async fn promise_letter(
-    app: &App,
-    tx: &mut PgConnection,
-    client: &Client,
-    to: &EmailAddress,
-    id: RegistrationId,
-    now: OffsetDateTime,
-) -> sqlx::Result<bool> {
-    app.budgets.spend(tx, &[budgets::letters_of(client)], now).await?;
-    let recipient = Subject::address(to);
-    let leaves = app.budgets.spend_when_free(tx, budgets::REGISTRATION_LETTERS, recipient, now).await?;
-    let Some(leaves) = leaves else { return Ok(false) };
-    let letter = mail::enqueue::<RegistrationLetter>(tx, to, Some(id.0), now).await?;
-    if leaves > now {
-        mail::hold_back(tx, letter, leaves).await?;
-    }
     Ok(true)
 }

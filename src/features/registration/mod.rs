@@ -17,6 +17,7 @@ mod form;
 mod handlers;
 mod letter;
 mod page;
+mod promise;
 mod resend;
 mod waiting;
 

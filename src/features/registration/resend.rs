@@ -6,19 +6,21 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::{
-    handlers::{MANY_LETTERS, WAITING_PAGE, promise_letter},
+    handlers::WAITING_PAGE,
+    promise,
     waiting::{self, Held},
 };
 use crate::{
-    accounts::{accepted_forms, budgets, registrations},
+    accounts::{budgets, registrations},
     domain::{Client, FormId, RegistrationId},
     mail::{self, LetterStatus},
     web::{
         device::Device,
-        error::{PageError, refuse_spent},
+        error::PageError,
         fields::captcha::{CaptchaField, SentCaptcha},
         form::Form,
         page::{Frame, Page},
+        signed_in_form::ShownTo,
         state::App,
     },
 };
@@ -28,7 +30,8 @@ use crate::{
 #[serde(default)]
 pub struct ResendForm {
     registration: String,
-    form_id: String,
+    #[serde(flatten)]
+    shown: ShownTo,
     #[serde(flatten)]
     sent_captcha: SentCaptcha,
 }
@@ -72,9 +75,8 @@ pub async fn submit(
 ) -> Result<Response, PageError> {
     let now = app.clock.now();
     let mut connection = app.database.acquire().await?;
-    let form_id: FormId = form.form_id.parse().unwrap_or_else(|_| FormId::new());
-    if let Some(redirect) = accepted_forms::redirect_of(&mut connection, form_id, now).await? {
-        return Ok(Redirect::to(&redirect).into_response());
+    if let Some(answer) = form.shown.answered(&app, &mut connection, None).await? {
+        return Ok(answer);
     }
     let id: RegistrationId = form.registration.parse().map_err(|_| PageError::NotFound)?;
     registrations::own(&mut connection, id, device.0, now).await?.ok_or(PageError::NotFound)?;
@@ -83,31 +85,24 @@ pub async fn submit(
         let held = held(CaptchaField::new(&app, &mut connection).await?, None);
         return Ok(waiting::page(&app, &mut connection, frame, device, Some(held)).await?.ok());
     }
-    let by_client = budgets::letters_of(&client);
-    let [client_letters] = app.budgets.usage(&mut connection, [by_client], now).await?;
-    let mut has_passed = false;
-    if let Some(until) = client_letters.spent_until() {
-        match form.sent_captcha.pass_because(&app, &mut connection, until, MANY_LETTERS).await? {
-            Ok(()) => has_passed = true,
-            Err(words) => {
-                let captcha = form.sent_captcha.again_or_new(&app, &mut connection).await?;
-                let page =
-                    waiting::page(&app, &mut connection, frame, device, Some(held(captcha, Some(words))));
-                return Ok(page.await?.unprocessable());
-            }
+    let has_spent_captcha = match promise::admit(&app, &mut connection, &client, &form.sent_captcha).await? {
+        Ok(has_spent_captcha) => has_spent_captcha,
+        Err(words) => {
+            let captcha = form.sent_captcha.again_or_new(&app, &mut connection).await?;
+            let held = held(captcha, Some(words));
+            return Ok(waiting::page(&app, &mut connection, frame, device, Some(held))
+                .await?
+                .unprocessable());
         }
-    }
+    };
     drop(connection);
     let mut tx = app.database.begin().await?;
     // The form, then the client, then the registration, as a correction does: otherwise each could wait for
     // the other.
-    if !accepted_forms::accept(&mut tx, form_id, WAITING_PAGE, now).await? {
+    if !form.shown.accept(&mut tx, WAITING_PAGE, now).await? {
         return Ok(Redirect::to(WAITING_PAGE).into_response());
     }
-    let [client_letters] = app.budgets.usage_in_line(&mut tx, [by_client], now).await?;
-    if !has_passed {
-        refuse_spent(client_letters, now)?;
-    }
+    promise::line_up(&app, &mut tx, &client, has_spent_captcha, now).await?;
     let registration = registrations::by_id_for_update(&mut tx, id, now).await?.ok_or(PageError::NotFound)?;
     let letters = mail::about(&mut tx, &[id.0]).await?;
     match Again::after(&waiting::of(&registration, &letters), now) {
@@ -116,7 +111,7 @@ pub async fn submit(
         // The page says why none is sent.
         Again::Now(_) | Again::No => return Ok(Redirect::to(WAITING_PAGE).into_response()),
     }
-    if !promise_letter(&app, &mut tx, &client, &registration.email, id, now).await? {
+    if !promise::letter(&app, &mut tx, &client, &registration.email, id, now).await? {
         return Err(PageError::TooMany { until: now + budgets::REGISTRATION_LETTERS.window, now });
     }
     tx.commit().await?;

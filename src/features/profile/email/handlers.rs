@@ -85,9 +85,7 @@ pub async fn submit(
 /// Until when the letters of this client want a captcha, where they do.
 async fn letters_until(app: &App, client: &Client) -> sqlx::Result<Option<OffsetDateTime>> {
     let mut connection = app.database.acquire().await?;
-    let by_client = budgets::letters_of(client);
-    let [letters] = app.budgets.usage(&mut connection, [by_client], app.clock.now()).await?;
-    Ok(letters.spent_until())
+    app.budgets.letters_spent_until(&mut connection, client, app.clock.now()).await
 }
 
 /// The page as it is at present.
