@@ -252,14 +252,13 @@ pub async fn correct(
     )
     .execute(&mut *connection)
     .await?;
-    sqlx::query!(
-        "delete from confirmation_tokens where registration_id = $1 and $2",
-        id as RegistrationId,
-        corrected.rows_affected() == 1,
-    )
-    .execute(connection)
-    .await?;
-    Ok(corrected.rows_affected() == 1)
+    if corrected.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query!("delete from confirmation_tokens where registration_id = $1", id as RegistrationId)
+        .execute(connection)
+        .await?;
+    Ok(true)
 }
 
 /// Notes which user a registration became.

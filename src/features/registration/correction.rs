@@ -81,7 +81,7 @@ pub async fn show(
     Query(mut form): Query<CorrectionForm>,
 ) -> Result<Response, PageError> {
     let mut connection = app.database.acquire().await?;
-    let Some(registration) = own(&app, &mut connection, &form, device).await? else {
+    let Some((registration, left)) = own(&app, &mut connection, &form, device).await? else {
         return Ok(Redirect::to(WAITING_PAGE).into_response());
     };
     form.shown = ShownTo::anybody();
@@ -89,7 +89,8 @@ pub async fn show(
     if form.email.is_empty() {
         form.email = registration.email.to_string();
     }
-    Ok(page(&app, &mut connection, frame, registration, form).await?.ok())
+    let hint = email::hint(&app.config);
+    Ok(CorrectionPage { frame, registration, left, form, hint }.ok())
 }
 
 /// `POST /register/letter/address`: the letter goes to another address. Nothing that went to the first one
@@ -106,22 +107,23 @@ pub async fn submit(
     if let Some(answer) = form.shown.answered(&app, &mut connection, None).await? {
         return Ok(answer);
     }
-    let Some(registration) = own(&app, &mut connection, &form, device).await? else {
+    let Some((registration, left)) = own(&app, &mut connection, &form, device).await? else {
         return Ok(Redirect::to(WAITING_PAGE).into_response());
     };
-    if registrations::corrections_left(&mut connection, registration.id).await? == 0 {
-        return Ok(page(&app, &mut connection, frame, registration, form).await?.unprocessable());
+    let (id, present) = (registration.id, registration.email.clone());
+    let page = |form| CorrectionPage { frame, registration, left, form, hint: email::hint(&app.config) };
+    if left == 0 {
+        return Ok(page(form).unprocessable());
     }
     if form.sent_captcha.wants_another() {
         form.captcha = CaptchaField::new(&app, &mut connection).await?;
-        return Ok(page(&app, &mut connection, frame, registration, form).await?.ok());
+        return Ok(page(form).ok());
     }
-    let chosen = email::choose(&form.email, &app.config).and_then(|email| {
-        match email.key() == registration.email.key() {
+    let chosen =
+        email::choose(&form.email, &app.config).and_then(|email| match email.key() == present.key() {
             true => Err("The letter goes to this address already. Enter another one.".to_owned()),
             false => Ok(email),
-        }
-    });
+        });
     let admitted = match chosen {
         Ok(email) => match promise::admit(&app, &mut connection, &client, &form.sent_captcha).await? {
             Ok(has_spent_captcha) => Some((email, has_spent_captcha)),
@@ -140,35 +142,29 @@ pub async fn submit(
         }
     };
     let Some((email, has_spent_captcha)) = admitted else {
-        return Ok(page(&app, &mut connection, frame, registration, form).await?.unprocessable());
+        return Ok(page(form).unprocessable());
     };
     drop(connection);
-    correct(&app, &client, &form.shown, registration.id, &email, has_spent_captcha).await?;
+    correct(&app, &client, &form.shown, id, &email, has_spent_captcha).await?;
     Ok(Redirect::to(WAITING_PAGE).into_response())
 }
 
-/// The registration of this browser that the form speaks of; `None` where it is confirmed.
+/// The registration of this browser that the form speaks of, and how often it can still be corrected; `None`
+/// where it is confirmed.
 async fn own(
     app: &App,
     connection: &mut PgConnection,
     form: &CorrectionForm,
     device: Device,
-) -> Result<Option<Registration>, PageError> {
+) -> Result<Option<(Registration, i16)>, PageError> {
     let id = form.registration.parse().map_err(|_| PageError::NotFound)?;
     let own = registrations::own(connection, id, device.0, app.clock.now()).await?;
     let registration = own.ok_or(PageError::NotFound)?;
-    Ok(Some(registration).filter(|registration| registration.confirmed.is_none()))
-}
-
-async fn page(
-    app: &App,
-    connection: &mut PgConnection,
-    frame: Frame,
-    registration: Registration,
-    form: CorrectionForm,
-) -> sqlx::Result<CorrectionPage> {
-    let left = registrations::corrections_left(connection, registration.id).await?;
-    Ok(CorrectionPage { frame, registration, left, form, hint: email::hint(&app.config) })
+    if registration.confirmed.is_some() {
+        return Ok(None);
+    }
+    let left = registrations::corrections_left(connection, id).await?;
+    Ok(Some((registration, left)))
 }
 
 async fn correct(
