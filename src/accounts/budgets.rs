@@ -189,18 +189,36 @@ impl Budgets {
         self.count(connection, budgets, [0; N], now).await
     }
 
-    /// The same, once others who spend what is these subjects' are done: what the transaction spends by it
-    /// is spent by nobody else. Clients stand before recipients, so that no two wait for each other.
+    /// The same, once others who spend what is these subjects' are done ([`Budgets::line_up`]): what the
+    /// transaction spends by it is spent by nobody else.
     pub async fn usage_in_line<const N: usize>(
         &self,
         connection: &mut PgConnection,
         budgets: [(Budget, Subject); N],
         now: OffsetDateTime,
     ) -> sqlx::Result<[Usage; N]> {
-        if self.enabled {
-            line_up(connection, &budgets).await?;
-        }
+        self.line_up(connection, &budgets).await?;
         self.usage(connection, budgets, now).await
+    }
+
+    /// Waits for others who spend what is these subjects': two at once would find the same place free.
+    /// Clients stand before recipients and users, so that no two wait for each other.
+    pub async fn line_up(
+        &self,
+        connection: &mut PgConnection,
+        budgets: &[(Budget, Subject)],
+    ) -> sqlx::Result<()> {
+        if !self.enabled {
+            return Ok(());
+        }
+        sqlx::query!(
+            "select pg_advisory_xact_lock(hashtextextended(encode(subject, 'hex'), 0))
+             from unnest($1::bytea[]) as subject",
+            &subjects(budgets),
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
     }
 
     /// Until when the letters of this client want a captcha, where they do.
@@ -380,18 +398,6 @@ impl Drop for Try {
             }
         }
     }
-}
-
-/// Waits for others who spend what is the same subjects': two at once would find the same place free.
-async fn line_up(connection: &mut PgConnection, budgets: &[(Budget, Subject)]) -> sqlx::Result<()> {
-    sqlx::query!(
-        "select pg_advisory_xact_lock(hashtextextended(encode(subject, 'hex'), 0))
-         from unnest($1::bytea[]) as subject",
-        &subjects(budgets),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 fn names(budgets: &[(Budget, Subject)]) -> Vec<String> {

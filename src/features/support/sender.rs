@@ -50,8 +50,10 @@ impl Sender {
     pub async fn spent(&self, app: &App, connection: &mut PgConnection) -> sqlx::Result<Spent> {
         let mut spent = Spent::default();
         for subject in &self.subjects {
-            let usages = app.budgets.usage(connection, of(*subject), app.clock.now()).await?;
-            spent.add(usages);
+            let [requests, at_most] =
+                app.budgets.usage(connection, of(*subject), app.clock.now()).await?.map(Usage::spent_until);
+            spent.captcha_until = spent.captcha_until.max(requests);
+            spent.shut_until = spent.shut_until.max(at_most);
         }
         Ok(spent)
     }
@@ -61,12 +63,8 @@ impl Sender {
     /// # Errors
     /// When the database fails.
     pub async fn spent_in_line(&self, app: &App, tx: &mut PgConnection) -> sqlx::Result<Spent> {
-        let mut spent = Spent::default();
-        for subject in &self.subjects {
-            let usages = app.budgets.usage_in_line(tx, of(*subject), app.clock.now()).await?;
-            spent.add(usages);
-        }
-        Ok(spent)
+        app.budgets.line_up(tx, &self.counted()).await?;
+        self.spent(app, tx).await
     }
 
     /// Counts one more.
@@ -74,16 +72,11 @@ impl Sender {
     /// # Errors
     /// When the database fails.
     pub async fn spend(&self, app: &App, tx: &mut PgConnection, now: OffsetDateTime) -> sqlx::Result<()> {
-        let mut counted: Vec<_> = self.subjects.iter().copied().flat_map(of).collect();
-        counted.push(self.letters);
-        app.budgets.spend(tx, &counted, now).await
+        app.budgets.spend(tx, &[self.counted(), vec![self.letters]].concat(), now).await
     }
-}
 
-impl Spent {
-    fn add(&mut self, [requests, at_most]: [Usage; 2]) {
-        self.captcha_until = self.captcha_until.max(requests.spent_until());
-        self.shut_until = self.shut_until.max(at_most.spent_until());
+    fn counted(&self) -> Vec<(Budget, Subject)> {
+        self.subjects.iter().copied().flat_map(of).collect()
     }
 }
 
