@@ -15,6 +15,7 @@ mod letter;
 mod local_mailbox;
 mod measured_stream;
 mod message;
+mod pace;
 mod queue;
 mod smtp;
 mod transport;
@@ -26,8 +27,8 @@ mod tests;
 pub use draft::Draft;
 pub use letter::{Letter, Owed, Prepared, Priority, Registry, Words};
 pub use local_mailbox::{LocalLetter, LocalMailbox};
+pub use pace::{Place, place, usual_wait};
 pub use queue::{
-    KEPT, LetterState, LetterStatus, Place, about, drop_waiting, enqueue, enqueue_if, hold_back, place,
-    purge, usual_wait,
+    KEPT, LetterState, LetterStatus, about, drop_waiting, enqueue, enqueue_if, hold_back, purge,
 };
 pub use worker::Workers;
