@@ -67,6 +67,11 @@ enum Way {
 }
 
 impl Waiting {
+    /// Where its address is corrected.
+    fn correction(&self) -> String {
+        format!("/register/letter/address?registration={}", self.registration.id)
+    }
+
     /// Whether nothing about it will change by waiting.
     fn is_final(&self) -> bool {
         let is_settled = matches!(
