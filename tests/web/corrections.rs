@@ -90,8 +90,8 @@ async fn a_registration_is_corrected_three_times() {
     let page = form_of(&mut ann).await;
     page.says("The address of this registration was corrected often enough.");
     assert!(page.has("main a[href='/register']") && !page.has("form[action='/register/letter/address']"));
-    let id = site.sql("select id from registrations").await.remove(0);
-    let body = format!("registration={}&email=a4@example.com", id.trim_matches(['(', ')']));
+    let registration = site.value("select id from registrations").await;
+    let body = format!("registration={registration}&email=a4@example.com");
     ann.post(ADDRESS, &body).await.is(422).says("often enough");
     assert_eq!(site.count("registrations where email = 'a3@example.com'").await, 1);
 }
@@ -178,14 +178,11 @@ async fn a_link_to_the_first_address_does_not_confirm_the_second_however_close_t
 #[tokio::test]
 async fn one_form_id_sent_to_both_buttons_at_once_is_answered_by_both() {
     let site = Site::start().await;
-    let mut ann = site.visitor();
-    ann.register("ann@example.com", PASSWORD).await;
-    site.letters_are("ann@example.com", &["handed_over"]).await;
+    let mut ann = site.registered("ann@example.com").await;
     site.let_pass(time::Duration::minutes(1)).await;
     let again = ann.open("/register/letter").await.form("/register/letter/resend");
-    let one = |row: String| row.trim_matches(['(', ')']).to_owned();
-    let registration = one(site.sql("select id from registrations").await.remove(0));
-    let letter = one(site.sql("select id from letters").await.remove(0));
+    let registration = site.value("select id from registrations").await;
+    let letter = site.value("select id from letters").await;
     let body = format!("registration={registration}&form_id={letter}&email=b@example.com");
     let mut other = ann.clone();
     let mut tx = site.database.pool().begin().await.expect("a transaction");

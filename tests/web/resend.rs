@@ -17,9 +17,7 @@ async fn send_again(site: &Site, visitor: &mut Visitor, minutes: i64, letters: u
 #[tokio::test]
 async fn a_letter_is_sent_again_and_the_earlier_one_stays_good() {
     let site = Site::start().await;
-    let mut ann = site.visitor();
-    ann.register("ann@example.com", PASSWORD).await;
-    site.letters_are("ann@example.com", &["handed_over"]).await;
+    let mut ann = site.registered("ann@example.com").await;
     send_again(&site, &mut ann, 1, 2).await;
     let letters = site.sink.letters_to("ann@example.com", 2).await;
     assert_ne!(letters[0].link(), letters[1].link());
@@ -30,9 +28,7 @@ async fn a_letter_is_sent_again_and_the_earlier_one_stays_good() {
 #[tokio::test]
 async fn letters_are_one_five_fifteen_and_sixty_minutes_apart() {
     let site = Site::start().await;
-    let mut ann = site.visitor();
-    ann.register("ann@example.com", PASSWORD).await;
-    site.letters_are("ann@example.com", &["handed_over"]).await;
+    let mut ann = site.registered("ann@example.com").await;
     for (letters, minutes) in [(2, 1), (3, 5), (4, 15), (5, 60)] {
         let page = ann.open("/register/letter").await;
         page.says("It can be sent again ");
@@ -50,11 +46,8 @@ async fn letters_are_one_five_fifteen_and_sixty_minutes_apart() {
 #[tokio::test]
 async fn who_asks_too_early_hears_from_when_it_can_be_sent() {
     let site = Site::start().await;
-    let mut ann = site.visitor();
-    ann.register("ann@example.com", PASSWORD).await;
-    site.letters_are("ann@example.com", &["handed_over"]).await;
-    let registration = site.sql("select id from registrations").await.remove(0);
-    let form = format!("registration={}", registration.trim_matches(['(', ')']));
+    let mut ann = site.registered("ann@example.com").await;
+    let form = format!("registration={}", site.value("select id from registrations").await);
     let page = ann.post(RESEND, &form).await;
     assert!(!page.is(429).header("retry-after").is_empty());
     assert_eq!(site.count("letters").await, 1);
@@ -67,8 +60,7 @@ async fn while_one_is_under_way_none_is_added() {
     let mut ann = site.visitor();
     ann.register("ann@example.com", PASSWORD).await;
     site.letters_are("ann@example.com", &["delayed"]).await;
-    let registration = site.sql("select id from registrations").await.remove(0);
-    let form = format!("registration={}", registration.trim_matches(['(', ')']));
+    let form = format!("registration={}", site.value("select id from registrations").await);
     assert_eq!(ann.post(RESEND, &form).await.is(303).header("location"), "/register/letter");
     assert_eq!(site.count("letters").await, 1);
 }
@@ -76,9 +68,7 @@ async fn while_one_is_under_way_none_is_added() {
 #[tokio::test]
 async fn a_button_that_is_pressed_twice_sends_one_letter() {
     let site = Site::start().await;
-    let mut ann = site.visitor();
-    ann.register("ann@example.com", PASSWORD).await;
-    site.letters_are("ann@example.com", &["handed_over"]).await;
+    let mut ann = site.registered("ann@example.com").await;
     site.let_pass(Duration::minutes(1)).await;
     let form = ann.open("/register/letter").await.form(RESEND);
     for _ in 0..2 {
@@ -90,9 +80,7 @@ async fn a_button_that_is_pressed_twice_sends_one_letter() {
 #[tokio::test]
 async fn only_the_browser_that_registered_sends_again() {
     let site = Site::start().await;
-    let mut ann = site.visitor();
-    ann.register("ann@example.com", PASSWORD).await;
-    site.letters_are("ann@example.com", &["handed_over"]).await;
+    let mut ann = site.registered("ann@example.com").await;
     site.let_pass(Duration::minutes(1)).await;
     let form = ann.open("/register/letter").await.form(RESEND);
     let mut eve = site.visitor();
@@ -116,9 +104,7 @@ async fn a_known_address_is_treated_alike() {
 #[tokio::test]
 async fn past_the_letters_of_a_network_a_captcha_is_wanted() {
     let site = Site::start().await;
-    let mut ann = site.visitor();
-    ann.register("ann@example.com", PASSWORD).await;
-    site.letters_are("ann@example.com", &["handed_over"]).await;
+    let mut ann = site.registered("ann@example.com").await;
     for other in 0..19 {
         site.visitor().register(&format!("a{other}@example.com"), PASSWORD).await;
     }

@@ -22,8 +22,7 @@ async fn promised(site: &Site, kind: &str) -> i64 {
 
 /// The registration that was made last.
 async fn latest_registration(site: &Site) -> String {
-    let rows = site.sql("select id from registrations order by created_at desc limit 1").await;
-    rows[0].trim_matches(['(', ')']).to_owned()
+    site.value("select id from registrations order by created_at desc limit 1").await
 }
 
 #[tokio::test]

@@ -54,9 +54,7 @@ async fn a_long_line_is_counted_up_to_a_thousand_and_says_when_none_leaves() {
 #[tokio::test]
 async fn a_letter_that_was_taken_says_when_and_for_whom() {
     let site = Site::start().await;
-    let mut ann = site.visitor();
-    ann.register("ann@example.com", PASSWORD).await;
-    site.letters_are("ann@example.com", &["handed_over"]).await;
+    let mut ann = site.registered("ann@example.com").await;
     let page = ann.open("/register/letter").await;
     page.says("Handed over to our mail service at ");
     page.says("for example.com");
@@ -164,9 +162,7 @@ async fn a_confirmed_registration_says_so_and_leads_to_log_in() {
 #[tokio::test]
 async fn after_a_day_it_says_that_something_has_gone_wrong_and_whom_to_write_to() {
     let site = Site::start().await;
-    let mut ann = site.visitor();
-    ann.register("ann@example.com", PASSWORD).await;
-    site.letters_are("ann@example.com", &["handed_over"]).await;
+    let mut ann = site.registered("ann@example.com").await;
     site.let_pass(Duration::hours(23)).await;
     ann.open("/register/letter").await.does_not_say("Something has gone wrong");
     site.let_pass(Duration::hours(1)).await;

@@ -114,8 +114,15 @@ impl Site {
 
     /// The result of the task in a captcha's picture.
     pub async fn captcha_answer(&self, id: &str) -> String {
-        let row = self.sql(&format!("select answer from captchas where id = '{id}'")).await;
-        row[0].trim_matches(['(', ')']).to_owned()
+        self.value(&format!("select answer from captchas where id = '{id}'")).await
+    }
+
+    /// Somebody who has registered and whose letter has left.
+    pub async fn registered(&self, email: &str) -> Visitor {
+        let mut visitor = self.visitor();
+        visitor.register(email, PASSWORD).await;
+        self.letters_are(email, &["handed_over"]).await;
+        visitor
     }
 
     /// Somebody who has registered and answered the letter, and is logged in.
@@ -150,6 +157,11 @@ impl Site {
         let as_text = format!("with asked as ({statement}) select asked::text from asked");
         let rows = sqlx::query_scalar(AssertSqlSafe(as_text)).fetch_all(&self.database.pool()).await;
         rows.unwrap_or_else(|error| panic!("{statement}: {error}"))
+    }
+
+    /// The first row of an answer that has one column.
+    pub async fn value(&self, statement: &str) -> String {
+        self.sql(statement).await[0].trim_matches(['(', ')']).to_owned()
     }
 
     /// How many rows a table has; a condition may follow its name.
