@@ -428,6 +428,24 @@ async fn while_the_service_does_not_answer_one_worker_tries_it_and_the_rest_wait
 }
 
 #[tokio::test]
+async fn a_slow_pace_wakes_nobody_while_the_service_does_not_answer() {
+    let post = Post { lease: Duration::from_secs(4), ..Post::new().await };
+    post.sink.once(Stage::Greeting, Act::Close);
+    post.sink.always(Stage::Greeting, Act::Hang);
+    // Longer than the first pause, so that the one who tries comes before the letter's turn, and
+    // shorter than an attempt, so that anybody else who were awake would have a turn meanwhile.
+    let mut config = post.config(3);
+    config.mail.per_minute = 40;
+    let _workers = post.workers_as(&config, registry());
+    let mut ids = Vec::new();
+    for to in ["first@example.com", "second@example.com", "third@example.com"] {
+        ids.push(post.owe::<SecretLetter>(to).await);
+    }
+    post.until(ids[1], LetterState::Delayed).await;
+    assert_eq!(post.sink.connections(), 2);
+}
+
+#[tokio::test]
 async fn a_place_in_the_line_counts_who_leaves_before_and_says_when() {
     let post = Post::new().await;
     post.owe::<FirstLetter>("first@example.com").await;

@@ -174,13 +174,19 @@ impl Worker {
         }
     }
 
+    /// Delivers one letter, as soon as one may leave.
     async fn deliver_one(&mut self) -> sqlx::Result<()> {
         let office = Arc::clone(&self.office);
-        let mut connection = office.database.acquire().await?;
-        match office.claim(&mut connection).await? {
-            Some(claim) => self.deliver(&mut connection, &claim).await,
-            // Nothing is due; whoever comes next finds out.
-            None => office.hears(true),
+        while !*self.stopped.borrow() {
+            self.bell.mark_unchanged();
+            let mut connection = office.database.acquire().await?;
+            if let Some(claim) = office.claim(&mut connection).await? {
+                self.deliver(&mut connection, &claim).await;
+                break;
+            }
+            let until_next = office.until_next_due(&mut connection).await?;
+            drop(connection);
+            self.sleep(until_next).await;
         }
         Ok(())
     }
