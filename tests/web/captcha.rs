@@ -139,6 +139,10 @@ async fn help_stands_beside_it_for_who_cannot_see_it() {
     let page = site.visitor().open("/register").await;
     assert_eq!(page.attribute("#captcha_answer-live a", "href"), "mailto:support@example.com");
     assert!(!page.attribute(".captcha img", "alt").is_empty());
+
+    let site = Site::with(&[("SUPPORT_EMAIL", "")]).await;
+    let page = site.visitor().open("/register").await;
+    assert_eq!(page.attribute("#captcha_answer-live a", "href"), "/support");
 }
 
 #[tokio::test]

@@ -112,10 +112,24 @@ async fn past_the_letters_of_a_network_a_captcha_is_wanted() {
     let form = ann.open("/register/letter").await.form(RESEND);
     let page = ann.submit(form).await;
     page.is(422).says("Many letters were asked for from your network within the last hour.");
+    assert!(page.has(".summary a[href='#captcha_answer']") && page.text("title").starts_with("Error: "));
     assert_eq!(site.count("letters where recipient = 'ann@example.com'").await, 1);
     let form = ann.solve(page.form(RESEND)).await;
     ann.submit(form).await.is(303);
     site.letters_are("ann@example.com", &["handed_over"; 2]).await;
+}
+
+#[tokio::test]
+async fn where_captchas_are_off_a_network_waits_instead() {
+    let site = Site::with(&[("CAPTCHA", "off")]).await;
+    let mut ann = site.registered("ann@example.com").await;
+    for other in 0..19 {
+        site.visitor().register(&format!("a{other}@example.com"), PASSWORD).await;
+    }
+    site.let_pass(Duration::minutes(1)).await;
+    let form = ann.open("/register/letter").await.form(RESEND);
+    assert!(!ann.submit(form).await.is(429).header("retry-after").is_empty());
+    assert_eq!(site.count("letters where recipient = 'ann@example.com'").await, 1);
 }
 
 #[tokio::test]

@@ -18,12 +18,27 @@ use crate::{
         device::Device,
         error::PageError,
         fields::captcha::{CaptchaField, SentCaptcha},
-        form::Form,
+        form::{self, Complaints, Form},
         page::{Frame, Page},
         signed_in_form::ShownTo,
         state::App,
     },
 };
+
+/// The button's one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The captcha, once many letters were asked for.
+    Captcha,
+}
+
+impl form::Field for Field {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Captcha => "captcha_answer",
+        }
+    }
+}
 
 /// The button that sends a letter again, as it was sent.
 #[derive(Debug, Default, Deserialize)]
@@ -80,16 +95,18 @@ pub async fn submit(
     }
     let id: RegistrationId = form.registration.parse().map_err(|_| PageError::NotFound)?;
     registrations::own(&mut connection, id, device.0, now).await?.ok_or(PageError::NotFound)?;
-    let held = |captcha, complaint| Held { registration: id, captcha, complaint };
+    let mut complaints = Complaints::default();
     if form.sent_captcha.wants_another() {
-        let held = held(CaptchaField::new(&app, &mut connection).await?, None);
+        let captcha = CaptchaField::new(&app, &mut connection).await?;
+        let held = Held { registration: id, captcha, complaints };
         return Ok(waiting::page(&app, &mut connection, frame, device, Some(held)).await?.ok());
     }
     let has_spent_captcha = match promise::admit(&app, &mut connection, &client, &form.sent_captcha).await? {
         Ok(has_spent_captcha) => has_spent_captcha,
         Err(words) => {
+            complaints.add(Field::Captcha, words);
             let captcha = form.sent_captcha.again_or_new(&app, &mut connection).await?;
-            let held = held(captcha, Some(words));
+            let held = Held { registration: id, captcha, complaints };
             return Ok(waiting::page(&app, &mut connection, frame, device, Some(held))
                 .await?
                 .unprocessable());

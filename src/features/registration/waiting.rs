@@ -3,7 +3,7 @@ use axum::{extract::State, response::Response};
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
-use super::resend::Again;
+use super::resend::{Again, Field};
 use crate::{
     accounts::{
         budgets,
@@ -16,6 +16,7 @@ use crate::{
         error::PageError,
         fields::{captcha::CaptchaField, email},
         filters,
+        form::Complaints,
         page::{Frame, Page},
         state::App,
     },
@@ -89,7 +90,7 @@ pub struct Held {
     /// The captcha to solve first.
     pub captcha: Option<CaptchaField>,
     /// What is wrong.
-    pub complaint: Option<String>,
+    pub complaints: Complaints<Field>,
 }
 
 /// `GET /register/letter`.
@@ -149,6 +150,10 @@ impl WaitingPage {
     /// What keeps this registration's letter from being sent again, where somebody has just tried.
     fn held(&self, registration: &Registration) -> Option<&Held> {
         self.held.as_ref().filter(|held| held.registration == registration.id)
+    }
+
+    fn is_refused(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| !held.complaints.is_empty())
     }
 }
 
