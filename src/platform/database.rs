@@ -9,8 +9,8 @@ use sqlx::{
 };
 
 use super::{
-    config::Config,
-    embedded_postgres::{EmbeddedOptions, EmbeddedPostgres, OLDEST_VERSION},
+    config::{Config, Secret},
+    embedded_postgres::{EmbeddedOptions, EmbeddedPostgres, OLDEST_VERSION, RunningPostgres},
 };
 
 /// Connections of one instance for its pages, for each core. Statements are short and no connection
@@ -35,11 +35,15 @@ const SESSION_SETTINGS: [(&str, &str); 3] = [
     ("plan_cache_mode", "force_generic_plan"),
 ];
 
-/// The server that holds our database. An embedded one stops when this is dropped.
+/// The server that holds our database.
 #[derive(Debug)]
-pub struct DatabaseServer {
-    connect_options: PgConnectOptions,
-    _embedded: Option<EmbeddedPostgres>,
+pub enum DatabaseServer {
+    /// The one that `DATABASE_URL` names.
+    Named(Box<PgConnectOptions>),
+    /// The embedded one; it stops when this is dropped.
+    Embedded(EmbeddedPostgres),
+    /// The embedded one of the Vestibule that serves from the same data folder.
+    Running(RunningPostgres),
 }
 
 impl DatabaseServer {
@@ -49,18 +53,36 @@ impl DatabaseServer {
     /// # Errors
     /// Where the URL is none, or the embedded server does not start.
     pub fn start(config: &Config) -> anyhow::Result<Self> {
-        let Some(url) = &config.database_url else {
-            let options = EmbeddedOptions { data_dir: config.data_dir.clone(), throw_away: false };
-            let embedded = EmbeddedPostgres::start(&options)?;
-            return Ok(Self { connect_options: embedded.connect_options(), _embedded: Some(embedded) });
-        };
-        let connect_options = url.0.parse().context("VESTIBULE_DATABASE_URL names no PostgreSQL database")?;
-        Ok(Self { connect_options, _embedded: None })
+        if let Some(url) = &config.database_url {
+            return Self::named(url);
+        }
+        let options = EmbeddedOptions { data_dir: config.data_dir.clone(), throw_away: false };
+        Ok(Self::Embedded(EmbeddedPostgres::start(&options)?))
     }
 
-    /// How to connect to our database on it.
+    /// The server that a site works with which is being served: for commands beside it. Nothing is started.
+    ///
+    /// # Errors
+    /// Where the URL is none, or nobody has served from the data folder yet, or it is another user's.
+    pub fn join(config: &Config) -> anyhow::Result<Self> {
+        match &config.database_url {
+            Some(url) => Self::named(url),
+            None => Ok(Self::Running(RunningPostgres::of(&config.data_dir)?)),
+        }
+    }
+
+    fn named(url: &Secret) -> anyhow::Result<Self> {
+        let options = url.0.parse().context("VESTIBULE_DATABASE_URL names no PostgreSQL database")?;
+        Ok(Self::Named(Box::new(options)))
+    }
+
+    /// How to connect to our database on it, as long as this lives.
     pub fn connect_options(&self) -> PgConnectOptions {
-        self.connect_options.clone()
+        match self {
+            Self::Named(options) => (**options).clone(),
+            Self::Embedded(server) => server.connect_options(),
+            Self::Running(server) => server.connect_options(),
+        }
     }
 }
 

@@ -122,18 +122,45 @@ impl EmbeddedPostgres {
 
     /// How to connect, within this process and as long as the server runs.
     pub fn connect_options(&self) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .socket(path_of(&self.cluster))
-            .port(5432)
-            .username(NAME)
-            .ssl_mode(PgSslMode::Disable)
-            .database(NAME)
+        connect_options(&self.cluster)
     }
 
     /// Ends open transactions, writes everything down and returns when the server is gone. Blocks.
     pub fn stop(self) {
         drop(self);
     }
+}
+
+/// The server that another Vestibule runs on a data folder.
+#[derive(Debug)]
+pub struct RunningPostgres {
+    cluster: Arc<File>,
+}
+
+impl RunningPostgres {
+    /// The one of this data folder, which need not answer.
+    ///
+    /// # Errors
+    /// Where there is no cluster, or it is another user's.
+    pub fn of(data_dir: &Path) -> anyhow::Result<Self> {
+        let folder = data_dir.join("postgres");
+        ensure!(version_of(&folder)?.is_some(), "{} holds no PostgreSQL cluster", folder.display());
+        Ok(Self { cluster: open_cluster(&folder)? })
+    }
+
+    /// How to connect, as long as this lives.
+    pub fn connect_options(&self) -> PgConnectOptions {
+        connect_options(&self.cluster)
+    }
+}
+
+fn connect_options(cluster: &File) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(path_of(cluster))
+        .port(5432)
+        .username(NAME)
+        .ssl_mode(PgSslMode::Disable)
+        .database(NAME)
 }
 
 impl Drop for EmbeddedPostgres {
