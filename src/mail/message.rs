@@ -23,6 +23,8 @@ use crate::{
 pub(super) struct Stationery {
     pub from: Mailbox,
     pub reply_to: Option<Mailbox>,
+    /// What each letter's return path is made of.
+    pub return_path: Option<EmailAddress>,
     /// The right side of every `Message-ID`.
     pub host: String,
     pub dkim: Option<DkimSigner>,
@@ -44,25 +46,29 @@ impl Stationery {
         Self {
             from: config.mail.from.clone(),
             reply_to: config.mail.reply_to.clone(),
+            return_path: config.mail.return_path.clone(),
             host: config.public_url.host().to_owned(),
             dkim: config.mail.dkim.clone(),
         }
     }
 
     /// Builds the message. The same letter has the same `Message-ID` at every attempt, so that a
-    /// mail program shows once what was delivered twice.
+    /// mail program shows once what was delivered twice. Reports that it could not be delivered go to
+    /// `return_path`, else to the sender.
     pub fn write(
         &self,
         id: LetterId,
         to: EmailAddress,
         mut words: Words,
+        return_path: Option<&str>,
         now: OffsetDateTime,
     ) -> anyhow::Result<Outgoing> {
         words.subject = without_line_breaks(&words.subject);
         let recipient = in_ascii_domain(to.as_str())?;
         let sender = in_ascii_domain(self.from.email.as_ref())?;
+        let return_path = return_path.map_or(Ok(sender.clone()), in_ascii_domain)?;
         let mut message = Message::builder()
-            .envelope(Envelope::new(Some(sender.clone()), vec![recipient.clone()])?)
+            .envelope(Envelope::new(Some(return_path), vec![recipient.clone()])?)
             .message_id(Some(format!("<{id}@{}>", self.host)))
             .date(SystemTime::from(now))
             .from(Mailbox::new(self.from.name.clone(), sender))
@@ -128,6 +134,7 @@ mod tests {
         let stationery = Stationery {
             from: "Vestibule <no-reply@vestibule.example>".parse().unwrap(),
             reply_to: Some("Help <help@vestibule.example>".parse().unwrap()),
+            return_path: None,
             host: "vestibule.example".to_owned(),
             dkim,
         };
@@ -138,7 +145,7 @@ mod tests {
             reply_to: None,
         };
         let now = time::macros::datetime!(2026-01-02 03:04:05 UTC);
-        stationery.write(LetterId::new(), EmailAddress::parse(to).unwrap(), words, now).unwrap()
+        stationery.write(LetterId::new(), EmailAddress::parse(to).unwrap(), words, None, now).unwrap()
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //!
 //! This floor knows no feature: each brings its [`Letter`]s, and the server fills the [`Registry`].
 
+mod bounce;
 mod draft;
 mod letter;
 mod local_mailbox;
@@ -24,6 +25,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use bounce::{Bounced, MOST_READ, bounced};
 pub use draft::Draft;
 pub use letter::{Letter, Owed, Prepared, Priority, Registry, Words};
 pub use local_mailbox::{LocalLetter, LocalMailbox};

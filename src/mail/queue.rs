@@ -302,7 +302,7 @@ async fn delete(connection: &mut PgConnection, claim: &Claim) -> sqlx::Result<bo
 /// characters, without marks that turn the direction of writing or are not seen, without links and
 /// without anybody's address but the recipient's, which is spelled as it was promised: whoever typed
 /// it must not learn from the answer how a known user's address is spelled.
-fn for_a_page(answer: &str, recipient: &EmailAddress) -> String {
+pub(super) fn for_a_page(answer: &str, recipient: &EmailAddress) -> String {
     const CHARACTERS: usize = 300;
     let visible = answer.chars().filter(|c| !is_mark(*c)).map(|c| if c.is_control() { ' ' } else { c });
     let spelled = spelled_as(local_part(recipient.as_str()), &visible.collect::<String>());

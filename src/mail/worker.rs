@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::{
+    bounce,
     letter::{Owed, Registry},
     message::{Outgoing, Stationery},
     queue::{self, Claim, Settlement},
@@ -294,9 +295,13 @@ impl Office {
         let now = self.clock.now();
         let owed = Owed { letter: claim.id, to: claim.recipient.clone(), about: claim.about, now };
         let mut tx = connection.begin().await?;
-        let written = writer.write(&owed, &mut tx).await?;
+        let Some((to, words)) = writer.write(&owed, &mut tx).await? else { return Ok(None) };
+        let return_path = match &self.stationery.return_path {
+            Some(base) => Some(bounce::return_path(&mut tx, claim.id, base).await?),
+            None => None,
+        };
         tx.commit().await?;
-        written.map(|(to, words)| self.stationery.write(claim.id, to, words, now)).transpose()
+        self.stationery.write(claim.id, to, words, return_path.as_deref(), now).map(Some)
     }
 
     fn judge(&self, claim: &Claim, outcome: Outcome) -> Settlement {

@@ -74,6 +74,9 @@ pub struct MailConfig {
     pub from: Mailbox,
     /// Where answers go.
     pub reply_to: Option<Mailbox>,
+    /// Where reports of letters come back to that could not be delivered; each letter adds a plus sign and
+    /// 32 characters to its local part.
+    pub return_path: Option<EmailAddress>,
     /// Signs every letter, where a key is set.
     pub dkim: Option<DkimSigner>,
     /// How many letters leave in a minute at most, over all instances together.
@@ -273,6 +276,21 @@ impl FromStr for Correspondent {
     }
 }
 
+/// An address that letters extend: the local part may have 64 octets in all (RFC 5321, section 4.5.3.1.1), and
+/// 33 are added to it.
+struct ReturnPath(EmailAddress);
+
+impl FromStr for ReturnPath {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let email = EmailAddress::parse(text).map_err(|_| ())?;
+        let (local, _) = email.as_str().rsplit_once('@').ok_or(())?;
+        let fits = local.len() <= 31 && local.is_ascii() && !local.contains('+');
+        fits.then_some(Self(email)).ok_or(())
+    }
+}
+
 /// The keys that are left to read, those that were asked for, and the complaints about them.
 #[derive(Default)]
 struct Settings {
@@ -328,6 +346,10 @@ impl Settings {
             .optional("SMTP_URL", "smtp://host:port, smtp://…?tls=required, ?tls=opportunistic, or smtps://");
         let from = self.or("MAIL_FROM", &from, "an email address, as in Name <name@example.com>");
         let reply_to = self.optional("MAIL_REPLY_TO", "an email address");
+        let return_path = self.optional::<ReturnPath>(
+            "MAIL_RETURN_PATH",
+            "an email address in ASCII with no more than 31 characters before the at sign, as in bounce@example.com",
+        );
         let dkim = self.understand_dkim();
         let per_minute = self.number("MAIL_PER_MINUTE", 120, 1..=1_000_000);
         let workers = self.number("MAIL_WORKERS", 2, 1..=64);
@@ -337,6 +359,7 @@ impl Settings {
             smtp: smtp?,
             from: from?,
             reply_to: reply_to?,
+            return_path: return_path?.map(|ReturnPath(email)| email),
             dkim: dkim?,
             per_minute: per_minute?,
             workers: workers?,
@@ -713,6 +736,19 @@ mod tests {
             "smtp://a%40b:c%3Ad@relay".parse::<SmtpService>().unwrap().credentials.unwrap();
         assert_eq!((user.as_str(), password.0.as_str()), ("a@b", "c:d"));
         assert_eq!(format!("{password:?}"), "(secret)");
+    }
+
+    #[test]
+    fn a_return_path_leaves_room_for_what_each_letter_adds() {
+        let read = |address: &str| read(&[("VESTIBULE_MAIL_RETURN_PATH", address)]);
+        let config = read("bounce@example.com").unwrap();
+        assert_eq!(config.mail.return_path.unwrap().as_str(), "bounce@example.com");
+        read(&format!("{}@example.com", "b".repeat(31))).unwrap();
+        for bad in [&format!("{}@example.com", "b".repeat(32)), "bounce", "bücher@a.example", "a+b@a.example"]
+        {
+            let complaints = read(bad).unwrap_err();
+            assert!(complaints.starts_with("VESTIBULE_MAIL_RETURN_PATH: expected an email"), "{complaints}");
+        }
     }
 
     #[test]

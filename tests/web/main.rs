@@ -6,6 +6,7 @@ mod support;
 
 mod activity;
 mod bad_input;
+mod bounces;
 mod captcha;
 mod confirmation;
 mod corrections;

@@ -66,6 +66,8 @@ struct Limits {
     /// How many characters a display name may have.
     display_name: usize,
     registration_days: i64,
+    /// Whether we hear of letters that come back.
+    hears_of_bounces: bool,
     /// How often the address of a registration can be corrected.
     corrections: i16,
     /// For how long a letter that tells of a change can be answered.
@@ -154,6 +156,7 @@ impl Limits {
             password: config.password_length.clone(),
             display_name: DisplayName::MOST_CHARACTERS,
             registration_days: registrations::LIFETIME.whole_days(),
+            hears_of_bounces: config.mail.return_path.is_some(),
             corrections: registrations::MOST_CORRECTIONS,
             undo_days: notices::LIFETIME.whole_days(),
             deletion_days: deletion::GRACE.whole_days(),
@@ -230,6 +233,17 @@ mod tests {
         let other = shown(&[("GENERATED_PASSWORD_MUST_CHANGE", "true"), ("THROTTLE", "off")]);
         assert!(other.contains("Before anything else you are asked to change it"));
         assert!(!other.contains("at most every"));
+    }
+
+    #[test]
+    fn letters_that_come_back_are_spoken_of_where_we_hear_of_them() {
+        for (return_path, is_said) in [("bounce@example.com", true), ("", false)] {
+            let setting = ("VESTIBULE_MAIL_RETURN_PATH".to_owned(), return_path.to_owned());
+            let limits = Limits::of(&Config::from_variables([setting]).unwrap());
+            let (frame, topic) = (Frame::default(), Topic::Letter);
+            let html = TopicPage { frame, topic, limits, letters_leave: None }.render().unwrap();
+            assert_eq!(html.contains("comes back"), is_said);
+        }
     }
 
     #[test]

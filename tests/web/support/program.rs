@@ -1,5 +1,6 @@
 use std::{
     fs::{self, File},
+    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
@@ -42,6 +43,17 @@ impl Program {
     /// Runs it to its end.
     pub fn run(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
         command(folder, arguments, settings).output().expect("the program")
+    }
+
+    /// Runs it to its end with this on its standard input.
+    pub fn feed(folder: &Path, arguments: &[&str], settings: &[(&str, &str)], input: &[u8]) -> Output {
+        let mut command = command(folder, arguments, settings);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("the program");
+        let mut stdin = process.stdin.take().expect("its input");
+        stdin.write_all(input).expect("that it reads to the end");
+        drop(stdin);
+        process.wait_with_output().expect("its end")
     }
 
     /// Somebody with a browser of their own.
