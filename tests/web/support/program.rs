@@ -89,7 +89,9 @@ fn command(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Comm
     let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
     command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin").current_dir(folder).stdin(Stdio::null());
     for (name, value) in settings {
-        command.env(format!("VESTIBULE_{name}"), value);
+        // TLS libraries read that one.
+        let prefix = if *name == "SSL_CERT_FILE" { "" } else { "VESTIBULE_" };
+        command.env(format!("{prefix}{name}"), value);
     }
     command
 }

@@ -1,0 +1,10 @@
+//! The system tests: the program beside other people's servers, as Debian packages them. They have a
+//! command of their own in the README, which installs what they need; they run as root, since postfix
+//! starts as nobody else. What is not there fails a test and is never skipped.
+
+#[path = "../web/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the kit of the tests of the pages")]
+mod support;
+
+mod letters;
+mod postfix;
