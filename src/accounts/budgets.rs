@@ -55,10 +55,12 @@ pub const CONFIRMATION_FAILURES: Budget =
 /// The letters that registrations send to one recipient; those beyond are held back.
 pub const REGISTRATION_LETTERS: Budget =
     Budget { name: "registration_letters", limit: 5, window: Duration::hours(24) };
-/// How far apart the letters of one registration are: the second and those after it, the last of these
-/// times for all that follow.
+/// How long after one letter of a registration came to its end the next may be asked for: after the first,
+/// the second, the third, and every later one.
 pub const RESENDS_APART: [Duration; 4] =
     [Duration::minutes(1), Duration::minutes(5), Duration::minutes(15), Duration::minutes(60)];
+/// How often the address of one registration can be corrected.
+pub const MOST_CORRECTIONS: i16 = 3;
 /// The letters that changes of address send to one recipient; those beyond are left out.
 pub const EMAIL_CHANGE_LETTERS: Budget =
     Budget { name: "email_change_letters", limit: 5, window: Duration::hours(24) };
@@ -76,7 +78,6 @@ pub const NO_SUCH_USER_LETTERS: Budget =
 pub const CHANGES: Budget = Budget { name: "changes", limit: 60, window: Duration::hours(1) };
 /// The letters that a stranger at a client can cause, of every kind; beyond them a captcha is wanted.
 pub const CLIENT_LETTERS: Budget = Budget { name: "client_letters", limit: 20, window: Duration::hours(1) };
-
 /// What a client, or a signed-in user, writes to support; beyond it a captcha is wanted.
 pub const SUPPORT_REQUESTS: Budget =
     Budget { name: "support_requests", limit: 5, window: Duration::hours(24) };

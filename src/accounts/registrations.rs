@@ -8,15 +8,13 @@
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
+use super::budgets;
 use crate::domain::{
     AccountId, AccountType, DeviceId, EmailAddress, PasswordHash, RegionId, RegistrationId, TokenHash, UserId,
 };
 
 /// How long a registration waits for its answer.
 pub const LIFETIME: Duration = Duration::days(7);
-
-/// How often the address of one can be corrected.
-pub const MOST_CORRECTIONS: i16 = 3;
 
 /// What somebody asked for, and how far it is.
 #[derive(Clone, Debug)]
@@ -212,20 +210,33 @@ pub async fn is_own(
     .await
 }
 
-/// Makes a letter's link good for this registration; earlier ones stay good.
+/// Makes a link good for this registration, whose letter is about to leave: as long as one is under way, it does
+/// not run out. Earlier links stay good. Returns the registration, held until the transaction ends, or `None`
+/// where it is gone.
 pub async fn insert_token(
     connection: &mut PgConnection,
     id: RegistrationId,
     token: TokenHash,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "insert into confirmation_tokens (token_hash, registration_id) values ($1, $2)",
-        token.as_bytes(),
+) -> sqlx::Result<Option<Registration>> {
+    // One statement, since every letter waits for it.
+    let row = sqlx::query_as!(
+        Row,
+        r#"with held as materialized (
+               select * from registrations where id = $1 for update
+           ), token as (
+               insert into confirmation_tokens (token_hash, registration_id) select $2, id from held
+           )
+           select id as "id: RegistrationId", email as "email: EmailAddress", password_hash as "password_hash: PasswordHash",
+               region_id as "region_id: RegionId", account_type as "account_type: AccountType",
+               device_id as "device_id: DeviceId", created_at, confirmed_at, user_id as "user_id: UserId",
+               account_id as "account_id: AccountId"
+           from held"#,
         id as RegistrationId,
+        token.as_bytes(),
     )
-    .execute(connection)
+    .fetch_optional(connection)
     .await?;
-    Ok(())
+    Ok(row.map(Registration::from))
 }
 
 /// How often the address can still be corrected.
@@ -234,7 +245,7 @@ pub async fn corrections_left(connection: &mut PgConnection, id: RegistrationId)
         sqlx::query_scalar!("select corrections from registrations where id = $1", id as RegistrationId)
             .fetch_optional(connection)
             .await?;
-    Ok(made.map_or(0, |made| MOST_CORRECTIONS - made))
+    Ok(made.map_or(0, |made| budgets::MOST_CORRECTIONS - made))
 }
 
 /// Corrects the address, after which no link that went out before is good. Returns false where it was
@@ -248,7 +259,7 @@ pub async fn correct(
         "update registrations set email = $2, corrections = corrections + 1 where id = $1 and corrections < $3",
         id as RegistrationId,
         email.as_str(),
-        MOST_CORRECTIONS,
+        budgets::MOST_CORRECTIONS,
     )
     .execute(&mut *connection)
     .await?;

@@ -2,7 +2,6 @@
 
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
 
 use crate::domain::{EmailAddress, SupportReference, SupportRequestId, UserId};
 
@@ -63,13 +62,16 @@ pub async fn insert(
 }
 
 /// The support request of this id, where it is still kept.
-pub async fn by_id(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<SupportRequest>> {
+pub async fn by_id(
+    connection: &mut PgConnection,
+    id: SupportRequestId,
+) -> sqlx::Result<Option<SupportRequest>> {
     sqlx::query_as!(
         SupportRequest,
         r#"select reference, email as "email: EmailAddress", message, user_id as "user_id: UserId", letter_state,
                created_at
            from support_requests where id = $1"#,
-        id,
+        id as SupportRequestId,
     )
     .fetch_optional(connection)
     .await

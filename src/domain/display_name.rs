@@ -64,7 +64,7 @@ fn has_unseen(name: &str) -> bool {
 
 /// Control characters, and what Unicode wants ignored where it is shown (Default_Ignorable_Code_Point)
 /// or shows as nothing; the joiners excepted.
-fn is_unseen(c: char) -> bool {
+pub fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'

@@ -17,7 +17,7 @@ mod token;
 
 pub use account_type::AccountType;
 pub use client::Client;
-pub use display_name::{DisplayName, NotADisplayName};
+pub use display_name::{DisplayName, NotADisplayName, is_unseen};
 pub use email_address::{EmailAddress, NotAnEmailAddress};
 pub use ids::{
     AccountId, ActivityId, CaptchaId, DeviceId, EmailChangeId, FormId, LetterId, NoticeId, RegistrationId,

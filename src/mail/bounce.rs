@@ -42,7 +42,7 @@ impl ReturnToken {
 }
 
 /// The return path of one attempt at a letter, made of the one that the settings name; a report that comes
-/// back there is known as that letter's from now on. In the transaction in which the letter is written.
+/// back there is known as that letter's from now on.
 pub(super) async fn return_path(
     connection: &mut PgConnection,
     letter: LetterId,

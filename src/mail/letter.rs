@@ -17,17 +17,17 @@ pub trait Letter: Send + Sync + 'static {
     /// All that [`Letter::compose`] needs; a secret lives here and nowhere else.
     type Content: Send;
 
-    /// Looks up what the letter says and makes its secret, storing the secret's hash. The
-    /// transaction is the worker's and is committed before anything is sent; an attempt that fails
-    /// later is prepared anew, so earlier secrets stay good. `None` where the letter is no longer
-    /// owed: its row is then deleted.
+    /// Looks up what the letter says and makes its secret, storing the secret's hash, all before
+    /// anything is sent. The connection is in no transaction: where several statements belong
+    /// together, they begin one. An attempt that fails later is prepared anew, so earlier secrets stay
+    /// good. `None` where the letter is no longer owed: its row is then deleted.
     ///
     /// # Errors
     /// Whatever keeps the letter from being written now; it is tried again like a delayed one.
     fn prepare(
         &self,
         owed: &Owed,
-        tx: &mut PgConnection,
+        connection: &mut PgConnection,
     ) -> impl Future<Output = anyhow::Result<Option<Prepared<Self::Content>>>> + Send;
 
     /// The words, from nothing but what was prepared. The HTML part must come from a template
@@ -75,9 +75,9 @@ pub struct Words {
 pub enum Priority {
     /// Recovery and notices: somebody may be locked out, or robbed.
     First = 0,
-    /// Registrations, of known and unknown addresses alike.
+    /// Registrations, of known and unknown addresses alike; changes of address; what goes to support.
     Middle = 1,
-    /// Answers that can wait, as "no such user".
+    /// Answers that can wait, as "no such user" and support's acknowledgement.
     Last = 2,
 }
 
@@ -116,7 +116,7 @@ pub(super) trait Writer: Send + Sync {
     async fn write(
         &self,
         owed: &Owed,
-        tx: &mut PgConnection,
+        connection: &mut PgConnection,
     ) -> anyhow::Result<Option<(EmailAddress, Words)>>;
 }
 
@@ -125,9 +125,9 @@ impl<L: Letter> Writer for L {
     async fn write(
         &self,
         owed: &Owed,
-        tx: &mut PgConnection,
+        connection: &mut PgConnection,
     ) -> anyhow::Result<Option<(EmailAddress, Words)>> {
-        let prepared = self.prepare(owed, tx).await?;
+        let prepared = self.prepare(owed, connection).await?;
         Ok(prepared.map(|Prepared { to, content }| (to, self.compose(&content))))
     }
 }

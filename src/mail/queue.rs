@@ -18,8 +18,13 @@ pub(super) const CHANNEL: &str = "letters";
 /// How long a settled letter is kept: longer than a registration that asks after it.
 pub const KEPT: time::Duration = time::Duration::days(30);
 
-/// By how much a worker may come late to a turn without the pace slowing down.
+/// By how much a worker may come late to a turn without the pace slowing down; a faster pace is kept to
+/// within as much.
 const LATE: Duration = Duration::from_millis(20);
+/// No turn is further away than the longest gap, a minute, unless somebody's clock was wrong: what is
+/// further than this counts for nothing, or that clock would stop all letters until its time has come.
+const FURTHEST: Duration = Duration::from_secs(120);
+
 /// Where a letter is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "letter_state", rename_all = "snake_case")]
@@ -49,6 +54,8 @@ pub struct LetterStatus {
     pub recipient: String,
     /// Where it is.
     pub state: LetterState,
+    /// When it was promised.
+    pub created_at: OffsetDateTime,
     /// It does not leave earlier; while delayed, when it is tried again.
     pub due_at: OffsetDateTime,
     /// When it was first tried.
@@ -60,9 +67,9 @@ pub struct LetterStatus {
 }
 
 impl LetterStatus {
-    /// The recipient's domain.
-    pub fn domain(&self) -> &str {
-        self.recipient.rsplit_once('@').map_or("", |(_, domain)| domain)
+    /// Whether it was promised to this address.
+    pub fn is_to(&self, email: &EmailAddress) -> bool {
+        self.recipient == email.as_str()
     }
 
     /// Whether it waits for a time that has been set for it.
@@ -130,8 +137,8 @@ pub async fn hold_back(
 pub async fn about(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<LetterStatus>> {
     sqlx::query_as!(
         LetterStatus,
-        r#"select id as "id: LetterId", about, recipient, state as "state: LetterState", due_at, first_attempt_at, settled_at,
-                  answer
+        r#"select id as "id: LetterId", about, recipient, state as "state: LetterState", created_at, due_at,
+                  first_attempt_at, settled_at, answer
            from letters where about = any($1) order by created_at, id"#,
         ids,
     )
@@ -178,6 +185,8 @@ pub(super) async fn claim(
     lease: Duration,
     gap: Duration,
 ) -> sqlx::Result<Option<Claim>> {
+    // Where letters leave closer together than that, workers who ask at once need not miss their turns.
+    let early = if gap < LATE { LATE } else { Duration::ZERO };
     // One sub-select for each priority, since only then does each read the index where the letters
     // that are due begin, however many of another priority wait for a later time. `coalesce` asks
     // the next one only when the last found nothing.
@@ -187,7 +196,8 @@ pub(super) async fn claim(
     sqlx::query_as!(
         Claim,
         r#"with quick as materialized (
-               select set_config('synchronous_commit', 'off', true) from mail_pace where next_at <= $1
+               select set_config('synchronous_commit', 'off', true) from mail_pace
+               where next_at <= $6 or next_at > $5
            ),
            next as materialized (
                select coalesce(
@@ -203,8 +213,9 @@ pub(super) async fn claim(
            ),
            turn as (
                -- Who comes a moment late keeps the pace, and nobody saves turns up.
-               update mail_pace set next_at = greatest(next_at, $1 - $4::interval) + $3::interval
-               where next_at <= $1 and exists (select from next where id is not null)
+               update mail_pace set next_at = greatest(least(next_at, $6), $4) + $3::interval
+               where (next_at <= $6 or next_at > $5)
+                   and exists (select from next where id is not null)
                returning next_at
            )
            update letters
@@ -218,7 +229,9 @@ pub(super) async fn claim(
         now,
         now + lease,
         interval(gap),
-        interval(LATE.min(gap)),
+        now - LATE.min(gap),
+        now + FURTHEST,
+        now + early,
     )
     .fetch_optional(connection)
     .await
@@ -231,15 +244,19 @@ fn interval(duration: Duration) -> PgInterval {
 
 /// When a worker is to look again, if nothing new comes: the next letter falls due or the next lease
 /// ends, and it is that letter's turn.
-pub(super) async fn next_due(connection: &mut PgConnection) -> sqlx::Result<Option<OffsetDateTime>> {
+pub(super) async fn next_due(
+    connection: &mut PgConnection,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<OffsetDateTime>> {
     sqlx::query_scalar!(
-        "select greatest(next_at, due_at) from mail_pace
+        "select greatest(case when next_at <= $1 then next_at end, due_at) from mail_pace
          cross join lateral (select least(
              (select min(lease_until) from letters where state = 'sending'),
              (select min(due_at) from letters where state in ('queued', 'delayed') and priority = 0),
              (select min(due_at) from letters where state in ('queued', 'delayed') and priority = 1),
              (select min(due_at) from letters where state in ('queued', 'delayed') and priority = 2)
-         ) as due_at) as next where due_at is not null"
+         ) as due_at) as next where due_at is not null",
+        now + FURTHEST,
     )
     .fetch_optional(connection)
     .await

@@ -6,7 +6,7 @@
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use sqlx::{Acquire, PgConnection, PgPool, postgres::PgListener};
+use sqlx::{PgConnection, PgPool, postgres::PgListener};
 use tokio::{
     sync::{Mutex, watch},
     task::JoinSet,
@@ -283,24 +283,22 @@ impl Office {
 
     /// At most [`TICK`]; [`BREATH`] where something is due and somebody else has it.
     async fn until_next_due(&self, connection: &mut PgConnection) -> sqlx::Result<Duration> {
-        let due = queue::next_due(connection).await?;
+        let due = queue::next_due(connection, self.clock.now()).await?;
         let wait = due.map(|due| Duration::try_from(due - self.clock.now()).unwrap_or(BREATH));
         Ok(wait.unwrap_or(TICK).min(TICK))
     }
 
-    /// Prepares, commits and composes; `None` where the letter is no longer owed.
+    /// Prepares and composes; `None` where the letter is no longer owed.
     async fn write(&self, connection: &mut PgConnection, claim: &Claim) -> anyhow::Result<Option<Outgoing>> {
         // An older instance meets a newer one's letters while both run; the newer writes them.
         let writer = self.registry.writer(&claim.kind).context("no letter of this kind is known here")?;
         let now = self.clock.now();
         let owed = Owed { letter: claim.id, to: claim.recipient.clone(), about: claim.about, now };
-        let mut tx = connection.begin().await?;
-        let Some((to, words)) = writer.write(&owed, &mut tx).await? else { return Ok(None) };
+        let Some((to, words)) = writer.write(&owed, connection).await? else { return Ok(None) };
         let return_path = match &self.stationery.return_path {
-            Some(base) => Some(bounce::return_path(&mut tx, claim.id, base).await?),
+            Some(base) => Some(bounce::return_path(connection, claim.id, base).await?),
             None => None,
         };
-        tx.commit().await?;
         self.stationery.write(claim.id, to, words, return_path.as_deref(), now).map(Some)
     }
 

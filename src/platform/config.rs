@@ -46,7 +46,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Everything about letters.
     pub mail: MailConfig,
-    /// Where people may write when the site cannot help them; pages show it.
+    /// Where what people write on the support page is mailed, and where pages say that they may write.
     pub support_email: Option<EmailAddress>,
     /// How many characters an email address may have where it is chosen.
     pub email_length: RangeInclusive<usize>,
@@ -371,10 +371,10 @@ impl Settings {
     fn understand_dkim(&mut self) -> Option<Option<DkimSigner>> {
         const TOGETHER: &str = "all three of DKIM_DOMAIN, DKIM_SELECTOR and DKIM_KEY_FILE, or none";
         let name = "a name in DNS, as in example.com";
-        let domain: Option<DnsName> = self.optional("DKIM_DOMAIN", name)?;
-        let selector: Option<DnsName> = self.optional("DKIM_SELECTOR", name)?;
-        let file: Option<PathBuf> = self.optional("DKIM_KEY_FILE", "a file")?;
-        let (domain, selector, file) = match (domain, selector, file) {
+        let domain = self.optional::<DnsName>("DKIM_DOMAIN", name);
+        let selector = self.optional::<DnsName>("DKIM_SELECTOR", name);
+        let file = self.optional::<PathBuf>("DKIM_KEY_FILE", "a file");
+        let (domain, selector, file) = match (domain?, selector?, file?) {
             (None, None, None) => return Some(None),
             (Some(domain), Some(selector), Some(file)) => (domain, selector, file),
             (domain, selector, _) => {
@@ -687,10 +687,13 @@ mod tests {
             ("VESTIBULE_PASSWORD_MAX", "30"),
             ("VESTIBULE_LOG", "a=b=c"),
             ("VESTIBULE_LOG_FORMAT", "json"),
+            ("VESTIBULE_DKIM_DOMAIN", "a b"),
+            ("VESTIBULE_DKIM_SELECTOR", "v1"),
+            ("VESTIBULE_DKIM_KEY_FILE", "/x"),
         ]);
         let complaints = complaints.unwrap_err();
         assert!(complaints.contains("VESTIBULE_HASH_WORKERS: expected a number from 1 to "), "{complaints}");
-        assert_eq!(complaints.lines().count(), 3, "{complaints}");
+        assert_eq!(complaints.lines().count(), 4, "{complaints}");
     }
 
     #[test]

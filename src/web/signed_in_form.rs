@@ -62,6 +62,23 @@ impl ShownTo {
         }
     }
 
+    /// An answer to this form that is not the one of its being accepted, unless the same form was accepted
+    /// while this one was read, and its captcha spent with it: then that answer.
+    ///
+    /// # Errors
+    /// Those of the answer; and when the database fails.
+    pub async fn or_earlier(
+        &self,
+        app: &App,
+        answer: Result<Response, PageError>,
+    ) -> Result<Response, PageError> {
+        if matches!(&answer, Ok(answer) if answer.status().is_redirection()) {
+            return answer;
+        }
+        let mut connection = app.database.acquire().await?;
+        self.earlier_answer(&mut connection, app.clock.now()).await?.map_or(answer, Ok)
+    }
+
     /// The same where no connection is at hand, and none is held afterwards.
     ///
     /// # Errors

@@ -25,7 +25,8 @@ const MANY_LETTERS: &str = "Many letters were asked for from your network within
 
 /// What is said to who is locked out by operators, once the password was right.
 pub fn locked_out(app: &App) -> String {
-    let support = app.config.support_email.as_ref().map_or("support", EmailAddress::as_str);
+    let support =
+        app.config.support_email.as_ref().map_or("support (at the foot of this page)", EmailAddress::as_str);
     format!("You are locked out of this site. Write to {support} to find out why.")
 }
 

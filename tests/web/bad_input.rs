@@ -4,7 +4,7 @@
 use crate::support::{PASSWORD, Page, Request, Site, Visitor};
 
 /// Every form, with the fields that it knows.
-const FORMS: [(&str, &[&str]); 8] = [
+const FORMS: [(&str, &[&str]); 10] = [
     (
         "/register",
         &[
@@ -18,6 +18,11 @@ const FORMS: [(&str, &[&str]); 8] = [
             "form_id",
             "new_captcha",
         ],
+    ),
+    ("/register/letter/resend", &["registration", "form_id", "captcha_id", "captcha_answer", "new_captcha"]),
+    (
+        "/register/letter/address",
+        &["registration", "email", "form_id", "captcha_id", "captcha_answer", "new_captcha"],
     ),
     ("/login", &["email", "password", "remember", "next", "captcha_id", "captcha_answer", "new_captcha"]),
     ("/confirm", &["token", "password", "captcha_id", "captcha_answer", "new_captcha"]),
@@ -118,7 +123,7 @@ const SIGNED_IN_FORMS: [(&str, &[&str]); 11] = [
 /// A body that every form understands, where nothing is changed in it.
 fn usual(fields: &[&str], token: &str) -> Vec<(String, String)> {
     let value = |field: &str| match field {
-        "token" => token.to_owned(),
+        "token" | "registration" => token.to_owned(),
         // Shown to nobody in particular: else it would be an old tab's, and refused before it is read.
         "account_id" => String::new(),
         _ => "1".to_owned(),

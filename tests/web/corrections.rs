@@ -88,11 +88,11 @@ async fn a_registration_is_corrected_three_times() {
         ann.submit(form).await.is(303);
     }
     let page = form_of(&mut ann).await;
-    page.says("The address of this registration was corrected often enough.");
+    page.says("The address of this registration was corrected 3 times, and cannot be corrected again.");
     assert!(page.has("main a[href='/register']") && !page.has("form[action='/register/letter/address']"));
     let registration = site.value("select id from registrations").await;
     let body = format!("registration={registration}&email=a4@example.com");
-    ann.post(ADDRESS, &body).await.is(422).says("often enough");
+    ann.post(ADDRESS, &body).await.is(422).says("cannot be corrected again");
     assert_eq!(site.count("registrations where email = 'a3@example.com'").await, 1);
 }
 
@@ -200,4 +200,44 @@ async fn one_form_id_sent_to_both_buttons_at_once_is_answered_by_both() {
     );
     sent_again.is(303);
     corrected.is(303);
+    assert_eq!(site.count("letters").await, 2, "only one of them acts");
+}
+
+/// Ann, whose network has asked for as many letters as it may.
+async fn past_the_letters_of_a_network(site: &Site) -> Visitor {
+    let ann = site.registered("ann@exmaple.com").await;
+    for other in 0..19 {
+        site.visitor().register(&format!("a{other}@example.com"), PASSWORD).await;
+    }
+    ann
+}
+
+#[tokio::test]
+async fn past_the_letters_of_a_network_a_captcha_is_wanted_and_all_that_is_wrong_is_said_at_once() {
+    let site = Site::start().await;
+    let mut ann = past_the_letters_of_a_network(&site).await;
+    let form = form_of(&mut ann).await.form(ADDRESS);
+    let page = ann.submit(form.fill("email", "ann").fill("captcha_answer", "1")).await;
+    let fields: Vec<_> = page.is(422).complaints().into_iter().map(|(field, _)| field).collect();
+    assert_eq!(fields, ["email", "captcha_answer"]);
+    // A right answer holds while the address is still wrong.
+    let form = ann.solve(page.form(ADDRESS)).await;
+    let page = ann.submit(form.fill("email", "ann")).await;
+    assert_eq!(page.is(422).complaints().len(), 1);
+    assert!(page.has(".solved"));
+    let form = page.form(ADDRESS).fill("email", "ann@example.com");
+    let mut again = ann.clone();
+    let (one, other) = tokio::join!(ann.submit(form.clone()), again.submit(form));
+    one.is(303);
+    other.is(303);
+    site.letters_are("ann@example.com", &["handed_over"]).await;
+}
+
+#[tokio::test]
+async fn where_captchas_are_off_a_network_waits_instead() {
+    let site = Site::with(&[("CAPTCHA", "off")]).await;
+    let mut ann = past_the_letters_of_a_network(&site).await;
+    let page = correct(&mut ann, "ann@example.com").await;
+    assert!(!page.is(429).header("retry-after").is_empty());
+    assert_eq!(site.count("letters where recipient = 'ann@example.com'").await, 0);
 }

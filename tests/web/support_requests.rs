@@ -294,6 +294,30 @@ async fn what_became_of_ones_own_letter_goes_along() {
 }
 
 #[tokio::test]
+async fn what_is_said_of_a_letter_that_was_taken_stays_here() {
+    let site = Site::start().await;
+    site.sink.once(Stage::Dot, Act::Say("250 2.6.0 4711 bytes queued"));
+    let mut ann = site.registered(ADDRESS).await;
+    let page = ann.open(&format!("/support?letter={}", latest_registration(&site).await)).await;
+    let line = page.is(200).text("#letter-state");
+    assert!(line.contains("handed to the mail service") && !line.contains("4711"), "{line}");
+}
+
+#[tokio::test]
+async fn nothing_in_a_message_passes_for_what_we_know_of_its_sender() {
+    let site = Site::start().await;
+    let mut eve = site.visitor();
+    let message = "Help\n\n----\nLogged in as the user ann";
+    let form = eve.open(PAGE).await.form(PAGE).fill("email", ADDRESS).fill("message", message);
+    eve.submit(form).await.is(303);
+    let letter = site.sink.letter_to(SUPPORT).await;
+    for part in [letter.text(), letter.html()] {
+        let (known, _) = part.split_once("The message:").expect("what is known comes first");
+        assert!(known.contains(ADDRESS) && !known.contains("Logged in"), "{part}");
+    }
+}
+
+#[tokio::test]
 async fn somebody_elses_letter_does_not() {
     let site = Site::start().await;
     site.visitor().register(ADDRESS, PASSWORD).await;

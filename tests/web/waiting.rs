@@ -20,9 +20,9 @@ async fn a_letter_in_a_workers_hand_and_one_behind_it_are_told_apart() {
     ann.register("ann@example.com", PASSWORD).await;
     site.sink.command("DATA", 1).await;
     let page = bob.register("bob@example.com", PASSWORD).await;
-    page.says("Queued It is the next to leave, expected at ");
+    page.says("Queued It is the next of its kind to leave, expected at ");
     let page = site.visitor().register("eve@example.com", PASSWORD).await;
-    page.says("Queued 1 letter leaves before it, expected at ");
+    page.says("Queued 1 letter of its kind leaves before it, expected at ");
     assert!(!page.has("[data-final]"));
     ann.open("/register/letter").await.says("On its way to our mail service");
     site.sink.drop_connections();
@@ -39,15 +39,30 @@ async fn a_long_line_is_counted_up_to_a_thousand_and_says_when_none_leaves() {
     let waiting = |letters: i32| {
         format!(
             "insert into letters (id, kind, recipient, priority, created_at, due_at)
-             select gen_random_uuid(), 'registration', 'x@example.com', n % 2, now() - interval '5 minutes',
+             select gen_random_uuid(), 'registration', 'x@example.com', 1, now() - interval '5 minutes',
                  now() - interval '5 minutes' from generate_series(1, {letters}) as n"
         )
     };
     site.sql(&waiting(1000)).await;
     let page = bob.open("/register/letter").await;
-    page.says("Queued 1000 letters leave before it. None has left in the last minutes.");
+    page.says("Queued 1000 letters of its kind leave before it. None has left in the last minutes.");
     site.sql(&waiting(1)).await;
-    bob.open("/register/letter").await.says("Queued More than 1,000 letters leave before it.");
+    bob.open("/register/letter").await.says("Queued More than 1000 letters of its kind leave before it.");
+    site.sink.drop_connections();
+}
+
+#[tokio::test]
+async fn the_count_does_not_tell_whose_recovery_was_asked_for() {
+    let site = Site::with(&[("MAIL_WORKERS", "1")]).await;
+    site.user("ann@example.com").await;
+    site.hold_letters_up().await;
+    let mut stranger = site.visitor();
+    stranger.register("bob@example.com", PASSWORD).await.says("It is the next of its kind to leave");
+    for email in ["eve@example.com", "ann@example.com"] {
+        site.visitor().recover(email).await;
+        stranger.open("/register/letter").await.says("It is the next of its kind to leave");
+    }
+    assert_eq!(site.count("letters where state = 'queued' and priority = 0").await, 1);
     site.sink.drop_connections();
 }
 
@@ -90,6 +105,30 @@ async fn a_refused_letter_gives_the_servers_words_without_links_or_markup() {
     page.does_not_say("<b>no such");
     page.does_not_say("evil.example");
     assert!(page.has("[data-live][data-final] .notice a[href^='/register/letter/address?registration=']"));
+    assert!(page.has(".notice a[href^='/support?letter=']"));
+}
+
+#[tokio::test]
+async fn a_slip_is_pointed_out_also_where_the_letter_was_refused() {
+    let site = Site::start().await;
+    site.sink.once(Stage::Rcpt, Act::Say("550 5.1.1 no such user"));
+    let mut ann = site.visitor();
+    ann.register("ann@gmial.com", PASSWORD).await;
+    site.letters_are("ann@gmial.com", &["refused"]).await;
+    site.let_pass(Duration::minutes(2)).await;
+    ann.open("/register/letter").await.says("Is there a slip in the address?");
+}
+
+#[tokio::test]
+async fn a_corrected_address_has_a_day_of_its_own() {
+    let site = Site::start().await;
+    let mut ann = site.registered("ann@exmaple.com").await;
+    site.let_pass(Duration::hours(25)).await;
+    let page = ann.open("/register/letter").await;
+    page.says("Something has gone wrong");
+    let to = page.attributes("section a[href^='/register/letter/address']", "href").remove(0);
+    let form = ann.open(&to).await.form("/register/letter/address").fill("email", "ann@example.com");
+    ann.send(form).await.does_not_say("Something has gone wrong");
 }
 
 #[tokio::test]
@@ -104,6 +143,7 @@ async fn a_letter_that_was_tried_for_a_day_is_given_up() {
     site.let_pass(Duration::minutes(1)).await;
     let page = ann.open("/register/letter").await;
     page.says("Given up It was tried for a day.");
+    assert!(page.has(".notice a[href^='/support?letter=']"));
     assert!(page.has("[data-live][data-final]"));
 }
 
@@ -115,7 +155,8 @@ async fn five_letters_a_day_go_to_one_address_and_the_sixth_says_when_it_leaves(
         pages.push(site.visitor().register("ann@example.com", PASSWORD).await);
     }
     assert!(pages[..5].iter().all(|page| !page.words().contains("Held back")));
-    pages[5].says("Held back 5 letters went to this address within a day; the next leaves on ");
+    pages[5]
+        .says("Held back 5 letters a day go to one address, and as many were asked for; the next leaves on ");
     site.letters_are(
         "ann@example.com",
         &["handed_over", "handed_over", "handed_over", "handed_over", "handed_over", "queued"],
@@ -129,15 +170,26 @@ async fn five_letters_a_day_go_to_one_address_and_the_sixth_says_when_it_leaves(
 async fn where_five_letters_went_and_five_wait_none_is_promised_to_the_eleventh() {
     let site = Site::with(&[("CAPTCHA", "off")]).await;
     let mut pages = Vec::new();
-    for _ in 0..11 {
+    for _ in 0..10 {
         pages.push(site.visitor().register("ann@example.com", PASSWORD).await);
     }
+    let mut last = site.visitor();
+    pages.push(last.register("ann@example.com", PASSWORD).await);
     let holding = pages.iter().map(|page| page.words().contains("Held back")).collect::<Vec<_>>();
     assert_eq!(holding, [[false; 5].as_slice(), &[true; 5], &[false]].concat());
-    pages[10].says("Not sent 5 letters went to this address within a day, and as many wait.");
-    assert!(pages[10].has("[data-live][data-final] a[href='/register']"));
+    pages[10].says("Not sent 5 letters a day go to one address, and as many as that wait for this one.");
+    assert!(pages[10].has("[data-live][data-final]"));
     assert_eq!(site.count("registrations").await, 11);
     assert_eq!(site.count("letters").await, 10);
+
+    // It can be asked for until one of those that wait has left.
+    let page = last.open("/register/letter").await;
+    last.submit(page.form("/register/letter/resend")).await.is(429);
+    site.let_pass(Duration::hours(25)).await;
+    site.letters_are("ann@example.com", &["handed_over"; 10]).await;
+    let page = last.open("/register/letter").await;
+    last.send(page.form("/register/letter/resend")).await.says("Held back");
+    assert_eq!(site.count("letters").await, 11);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 use anyhow::{Context, ensure};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use time::OffsetDateTime;
 
 use super::LIFETIME;
@@ -48,19 +48,25 @@ impl Letter for GeneratedPasswordLetter {
     const PRIORITY: Priority = Priority::First;
     type Content = Content;
 
-    async fn prepare(&self, owed: &Owed, tx: &mut PgConnection) -> anyhow::Result<Option<Prepared<Content>>> {
+    async fn prepare(
+        &self,
+        owed: &Owed,
+        connection: &mut PgConnection,
+    ) -> anyhow::Result<Option<Prepared<Content>>> {
         let id = UserId(owed.about.context("a generated password is some user's")?);
-        match users::holder(tx, &owed.to, owed.now).await? {
+        match users::holder(connection, &owed.to, owed.now).await? {
             Some(Holder::User(user)) if user.id == id => {
                 // Made here, so that it is nowhere before it is in its letter.
                 let password = Password::generate();
                 let hash = self.hasher.hash_alike(&password, &user.password_hash).await?;
-                let is_first_attempt = !super::came_with(tx, owed.letter).await?;
-                let is_good = super::insert(tx, &user, owed.letter, &hash).await?;
+                let mut tx = connection.begin().await?;
+                let is_first_attempt = !super::came_with(&mut tx, owed.letter).await?;
+                let is_good = super::insert(&mut tx, &user, owed.letter, &hash).await?;
                 ensure!(is_good, "password or address were changed while another password was generated");
                 if is_first_attempt {
-                    activity::record(tx, id, &Event::GeneratedPasswordSent, None, owed.now).await?;
+                    activity::record(&mut tx, id, &Event::GeneratedPasswordSent, None, owed.now).await?;
                 }
+                tx.commit().await?;
                 Ok(Some(Prepared { to: user.email, content: Content::Password(password) }))
             }
             Some(Holder::Reserved { free_from, .. }) => {

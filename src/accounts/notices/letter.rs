@@ -113,11 +113,15 @@ impl Letter for NoticeLetter {
     const PRIORITY: Priority = Priority::First;
     type Content = Content;
 
-    async fn prepare(&self, owed: &Owed, tx: &mut PgConnection) -> anyhow::Result<Option<Prepared<Content>>> {
+    async fn prepare(
+        &self,
+        owed: &Owed,
+        connection: &mut PgConnection,
+    ) -> anyhow::Result<Option<Prepared<Content>>> {
         let id = NoticeId(owed.about.context("a notice's letter speaks of a notice")?);
-        let Some(notice) = super::by_id(tx, id, owed.now).await? else { return Ok(None) };
+        let Some(notice) = super::by_id(connection, id, owed.now).await? else { return Ok(None) };
         let token = Token::random();
-        super::insert_token(tx, id, token.hash()).await?;
+        super::insert_token(connection, id, token.hash()).await?;
         let to = notice.email.clone();
         Ok(Some(Prepared { to, content: Content { notice, token } }))
     }

@@ -128,7 +128,7 @@ async fn show_topic(
     Ok(TopicPage { frame, topic, limits: Limits::of(&app.config), letters_leave }.ok())
 }
 
-/// Within how long the letters of registrations leave, by what the queue did in the last day. The help
+/// Within how long letters like those of registrations leave, by what the queue did in the last day. The help
 /// is there without the database as well, and says less then.
 async fn letters_leave(app: &App) -> Option<String> {
     let mut connection = app.database.acquire().await.ok()?;
@@ -157,7 +157,7 @@ impl Limits {
             display_name: DisplayName::MOST_CHARACTERS,
             registration_days: registrations::LIFETIME.whole_days(),
             hears_of_bounces: config.mail.return_path.is_some(),
-            corrections: registrations::MOST_CORRECTIONS,
+            corrections: budgets::MOST_CORRECTIONS,
             undo_days: notices::LIFETIME.whole_days(),
             deletion_days: deletion::GRACE.whole_days(),
             recovery: RecoveryLimits {

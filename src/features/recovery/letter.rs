@@ -28,8 +28,12 @@ impl Letter for NoSuchUserLetter {
     const PRIORITY: Priority = Priority::Last;
     type Content = ();
 
-    async fn prepare(&self, owed: &Owed, tx: &mut PgConnection) -> anyhow::Result<Option<Prepared<()>>> {
-        let holder = users::holder(tx, &owed.to, owed.now).await?;
+    async fn prepare(
+        &self,
+        owed: &Owed,
+        connection: &mut PgConnection,
+    ) -> anyhow::Result<Option<Prepared<()>>> {
+        let holder = users::holder(connection, &owed.to, owed.now).await?;
         // As much work as a generated password is, so that nobody learns from the load that follows.
         self.hasher.hash_alike(&Password::generate(), &self.hasher.unknown_to_all()).await?;
         // Where somebody has it by now, it would not be true.

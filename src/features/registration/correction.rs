@@ -1,3 +1,5 @@
+//! `/register/letter/address`: another address for a registration of this browser.
+
 use askama::Template;
 use axum::{
     extract::{Query, State},
@@ -12,13 +14,13 @@ use crate::{
         budgets,
         registrations::{self, Registration},
     },
-    domain::{Client, EmailAddress, RegistrationId},
+    domain::{CaptchaId, Client, EmailAddress, RegistrationId},
     mail,
     web::{
         device::Device,
         error::PageError,
         fields::{
-            captcha::{CaptchaField, SentCaptcha},
+            captcha::{self, CaptchaField, SentCaptcha},
             email,
         },
         form::{self, Complaints, Form},
@@ -100,14 +102,26 @@ pub async fn submit(
     frame: Frame,
     client: Client,
     device: Device,
-    Form(mut form): Form<CorrectionForm>,
+    Form(form): Form<CorrectionForm>,
 ) -> Result<Response, PageError> {
-    let now = app.clock.now();
-    let mut connection = app.database.acquire().await?;
-    if let Some(answer) = form.shown.answered(&app, &mut connection, None).await? {
+    let shown = form.shown.clone();
+    if let Some(answer) = shown.answered(&app, &mut *app.database.acquire().await?, None).await? {
         return Ok(answer);
     }
-    let Some((registration, left)) = own(&app, &mut connection, &form, device).await? else {
+    let answer = answer(&app, frame, &client, device, form).await;
+    shown.or_earlier(&app, answer).await
+}
+
+/// The answer to a form that was not accepted before.
+async fn answer(
+    app: &App,
+    frame: Frame,
+    client: &Client,
+    device: Device,
+    mut form: CorrectionForm,
+) -> Result<Response, PageError> {
+    let mut connection = app.database.acquire().await?;
+    let Some((registration, left)) = own(app, &mut connection, &form, device).await? else {
         return Ok(Redirect::to(WAITING_PAGE).into_response());
     };
     let (id, present) = (registration.id, registration.email.clone());
@@ -116,7 +130,7 @@ pub async fn submit(
         return Ok(page(form).unprocessable());
     }
     if form.sent_captcha.wants_another() {
-        form.captcha = CaptchaField::new(&app, &mut connection).await?;
+        form.captcha = CaptchaField::new(app, &mut connection).await?;
         return Ok(page(form).ok());
     }
     let chosen =
@@ -124,29 +138,23 @@ pub async fn submit(
             true => Err("The letter goes to this address already. Enter another one.".to_owned()),
             false => Ok(email),
         });
-    let admitted = match chosen {
-        Ok(email) => match promise::admit(&app, &mut connection, &client, &form.sent_captcha).await? {
-            Ok(has_spent_captcha) => Some((email, has_spent_captcha)),
-            Err(words) => {
-                form.complaints.add(Field::Captcha, words);
-                form.captcha = form.sent_captcha.again_or_new(&app, &mut connection).await?;
-                None
-            }
-        },
-        Err(words) => {
-            form.complaints.add(Field::Email, words);
-            if app.budgets.letters_spent_until(&mut connection, &client, now).await?.is_some() {
-                form.captcha = form.sent_captcha.again_or_new(&app, &mut connection).await?;
-            }
-            None
-        }
-    };
-    let Some((email, has_spent_captcha)) = admitted else {
-        return Ok(page(form).unprocessable());
-    };
+    let email = chosen.map_err(|words| form.complaints.add(Field::Email, words));
+    let captcha = promise::admit(app, &mut connection, client, &form.sent_captcha).await?;
+    let captcha = captcha.map_err(|words| form.complaints.add(Field::Captcha, words));
     drop(connection);
-    correct(&app, &client, &form.shown, id, &email, has_spent_captcha).await?;
-    Ok(Redirect::to(WAITING_PAGE).into_response())
+    if let (Ok(email), Ok(captcha)) = (email, captcha) {
+        if correct(app, client, &form.shown, id, &email, captcha).await? {
+            return Ok(Redirect::to(WAITING_PAGE).into_response());
+        }
+        form.complaints.add(Field::Captcha, captcha::spent_meanwhile(captcha));
+    }
+    let mut connection = app.database.acquire().await?;
+    let asks_captcha =
+        app.budgets.letters_spent_until(&mut connection, client, app.clock.now()).await?.is_some();
+    if asks_captcha || form.complaints.about(Field::Captcha).is_some() {
+        form.captcha = form.sent_captcha.again_or_new(app, &mut connection).await?;
+    }
+    Ok(page(form).unprocessable())
 }
 
 /// The registration of this browser that the form speaks of, and how often it can still be corrected; `None`
@@ -167,21 +175,24 @@ async fn own(
     Ok(Some((registration, left)))
 }
 
+/// Corrects the address, once. Returns false where its captcha was spent by another form.
 async fn correct(
     app: &App,
     client: &Client,
     shown: &ShownTo,
     id: RegistrationId,
     email: &EmailAddress,
-    has_spent_captcha: bool,
-) -> Result<(), PageError> {
+    captcha: Option<CaptchaId>,
+) -> Result<bool, PageError> {
     let now = app.clock.now();
     let mut tx = app.database.begin().await?;
     if !shown.accept(&mut tx, WAITING_PAGE, now).await? {
         // The same form, sent twice at once: the other one corrected it.
-        return Ok(());
+        return Ok(true);
     }
-    promise::line_up(app, &mut tx, client, has_spent_captcha, now).await?;
+    if !promise::line_up(app, &mut tx, client, captcha, now).await? {
+        return Ok(false);
+    }
     let registration = registrations::by_id_for_update(&mut tx, id, now).await?.ok_or(PageError::NotFound)?;
     // Where it was confirmed meanwhile, or corrected often enough, the pages say so.
     if registration.confirmed.is_none() && registrations::correct(&mut tx, id, email).await? {
@@ -189,5 +200,5 @@ async fn correct(
         promise::letter(app, &mut tx, client, email, id, now).await?;
         tx.commit().await?;
     }
-    Ok(())
+    Ok(true)
 }

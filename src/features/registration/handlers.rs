@@ -13,7 +13,6 @@ use crate::{
         accepted_forms, budgets, devices,
         registrations::{self, NewRegistration},
     },
-    captcha,
     domain::{Client, FormId, PasswordHash},
     web::{
         device::Device,
@@ -97,9 +96,7 @@ async fn accept(
         // The same form, sent twice at once: the other one made the registration.
         return Ok(true);
     }
-    if let Some(captcha) = request.captcha
-        && !captcha::store::spend(&mut tx, captcha, now).await?
-    {
+    if !promise::line_up(app, &mut tx, client, request.captcha, now).await? {
         return Ok(false);
     }
     let registration = NewRegistration {

@@ -98,17 +98,20 @@ impl Letter for RegistrationLetter {
     const PRIORITY: Priority = Priority::Middle;
     type Content = Content;
 
-    async fn prepare(&self, owed: &Owed, tx: &mut PgConnection) -> anyhow::Result<Option<Prepared<Content>>> {
+    async fn prepare(
+        &self,
+        owed: &Owed,
+        connection: &mut PgConnection,
+    ) -> anyhow::Result<Option<Prepared<Content>>> {
         let id = RegistrationId(owed.about.context("a registration's letter speaks of a registration")?);
-        // Held, so that a correction comes before, or finds the token.
-        let registration = registrations::by_id_for_update(tx, id, owed.now).await?;
+        // It is made in every case, so that all cost the same; and it holds the registration, so that a
+        // correction comes before, or finds it.
+        let token = Token::random();
+        let registration = registrations::insert_token(connection, id, token.hash()).await?;
         let Some(registration) = registration.filter(|registration| registration.email == owed.to) else {
             return Ok(None);
         };
-        // The token is made in either case, so that both cost the same.
-        let token = Token::random();
-        registrations::insert_token(tx, id, token.hash()).await?;
-        let (to, about) = match users::holder(tx, &registration.email, owed.now).await? {
+        let (to, about) = match users::holder(connection, &registration.email, owed.now).await? {
             None => (registration.email, About::Link(token)),
             Some(Holder::User(user)) => (user.email, About::Known),
             Some(Holder::Reserved { free_from, .. }) => (registration.email, About::Reserved(free_from)),

@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 use super::letter::RegistrationLetter;
 use crate::{
     accounts::budgets::{self, Subject},
-    domain::{Client, EmailAddress, RegistrationId},
+    captcha,
+    domain::{CaptchaId, Client, EmailAddress, RegistrationId},
     mail,
     web::{
         error::{PageError, refuse_spent},
@@ -15,43 +16,52 @@ use crate::{
     },
 };
 
-/// Why a captcha is wanted.
-const MANY_LETTERS: &str = "Many letters were asked for from your network within the last hour. Enter the result of the \
-     task in the picture.";
-
-/// Lets a client ask for one more letter: freely, or, once its letters are used up, for a captcha, which is
-/// spent by that. Returns whether one was. What is wrong is a sentence.
+/// Judges the captcha of a client who asks for one more letter, once its letters are used up: `Ok` is the one
+/// to spend when the form is accepted. What is wrong is a sentence.
+///
+/// # Errors
+/// [`PageError::TooMany`] where captchas are off then; and when the database fails.
 pub async fn admit(
     app: &App,
     connection: &mut PgConnection,
     client: &Client,
     sent_captcha: &SentCaptcha,
-) -> Result<Result<bool, String>, PageError> {
-    match app.budgets.letters_spent_until(connection, client, app.clock.now()).await? {
-        None => Ok(Ok(false)),
-        Some(until) => {
-            let passed = sent_captcha.pass_because(app, connection, until, MANY_LETTERS).await?;
-            Ok(passed.map(|()| true))
-        }
-    }
+) -> Result<Result<Option<CaptchaId>, String>, PageError> {
+    let until = app.budgets.letters_spent_until(connection, client, app.clock.now()).await?;
+    sent_captcha.judge_once_spent(app, connection, until).await
 }
 
-/// Waits for others of this client's who ask for a letter, and looks once more: whoever has spent no captcha
-/// is refused where they have used up what goes without one. To be called before the registration is held,
-/// or two who hold one half each would wait for the other.
+/// Spends the captcha, waits for others of this client's who ask for a letter, and looks once more. Returns
+/// false where another form has spent the captcha. To be called before the registration is held, or two who
+/// hold one half each would wait for the other.
+///
+/// # Errors
+/// [`PageError::TooMany`] where the letters are used up by now and there is no captcha; and when the database
+/// fails.
 pub async fn line_up(
     app: &App,
     tx: &mut PgConnection,
     client: &Client,
-    has_spent_captcha: bool,
+    captcha: Option<CaptchaId>,
     now: OffsetDateTime,
-) -> Result<(), PageError> {
+) -> Result<bool, PageError> {
+    if let Some(captcha) = captcha
+        && !captcha::store::spend(tx, captcha, now).await?
+    {
+        return Ok(false);
+    }
     let [client_letters] = app.budgets.usage_in_line(tx, [budgets::letters_of(client)], now).await?;
-    if has_spent_captcha { Ok(()) } else { refuse_spent(client_letters, now) }
+    if captcha.is_none() {
+        refuse_spent(client_letters, now)?;
+    }
+    Ok(true)
 }
 
 /// Promises a registration's letter, at the client's cost: it leaves now, or when the recipient has not had
 /// a day's letters any more. Returns false where as many as that wait already.
+///
+/// # Errors
+/// When the database fails.
 pub async fn letter(
     app: &App,
     tx: &mut PgConnection,

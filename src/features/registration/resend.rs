@@ -1,3 +1,5 @@
+//! `/register/letter/resend`: one more letter for a registration of this browser.
+
 use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
@@ -8,16 +10,16 @@ use time::OffsetDateTime;
 use super::{
     handlers::WAITING_PAGE,
     promise,
-    waiting::{self, Held},
+    waiting::{self, Hurdle},
 };
 use crate::{
     accounts::{budgets, registrations},
-    domain::{Client, FormId, RegistrationId},
+    domain::{CaptchaId, Client, FormId, RegistrationId},
     mail::{self, LetterStatus},
     web::{
         device::Device,
         error::PageError,
-        fields::captcha::{CaptchaField, SentCaptcha},
+        fields::captcha::{self, CaptchaField, SentCaptcha},
         form::{self, Complaints, Form},
         page::{Frame, Page},
         signed_in_form::ShownTo,
@@ -54,18 +56,18 @@ pub struct ResendForm {
 /// Whether a registration's letter can be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
-    /// By a form that is good for one more letter: its id is that of the last one.
+    /// By a form that is good for one more letter: its id is that of the last one, or of the registration.
     Now(FormId),
     /// From then on.
     From(OffsetDateTime),
-    /// There is none that has come to its end.
+    /// One is still under way.
     No,
 }
 
 impl Again {
-    /// After these letters of one registration, oldest first.
-    pub fn after(letters: &[&LetterStatus], now: OffsetDateTime) -> Self {
-        let Some(last) = letters.last() else { return Self::No };
+    /// After these letters of a registration, oldest first.
+    pub fn after(registration: RegistrationId, letters: &[&LetterStatus], now: OffsetDateTime) -> Self {
+        let Some(last) = letters.last() else { return Self::Now(FormId(registration.0)) };
         // One that is under way still comes by itself.
         let settled: Option<Vec<_>> = letters.iter().map(|letter| letter.settled_at).collect();
         let Some(settled_at) = settled.and_then(|times| times.into_iter().max()) else { return Self::No };
@@ -88,49 +90,85 @@ pub async fn submit(
     device: Device,
     Form(form): Form<ResendForm>,
 ) -> Result<Response, PageError> {
-    let now = app.clock.now();
-    let mut connection = app.database.acquire().await?;
-    if let Some(answer) = form.shown.answered(&app, &mut connection, None).await? {
+    if let Some(answer) = form.shown.answered(&app, &mut *app.database.acquire().await?, None).await? {
         return Ok(answer);
     }
+    let answer = answer(&app, frame, &client, device, &form).await;
+    form.shown.or_earlier(&app, answer).await
+}
+
+/// The answer to a button that was not pressed before.
+async fn answer(
+    app: &App,
+    frame: Frame,
+    client: &Client,
+    device: Device,
+    form: &ResendForm,
+) -> Result<Response, PageError> {
+    let now = app.clock.now();
+    let mut connection = app.database.acquire().await?;
     let id: RegistrationId = form.registration.parse().map_err(|_| PageError::NotFound)?;
-    registrations::own(&mut connection, id, device.0, now).await?.ok_or(PageError::NotFound)?;
+    let registration =
+        registrations::own(&mut connection, id, device.0, now).await?.ok_or(PageError::NotFound)?;
     let mut complaints = Complaints::default();
     if form.sent_captcha.wants_another() {
-        let captcha = CaptchaField::new(&app, &mut connection).await?;
-        let held = Held { registration: id, captcha, complaints };
-        return Ok(waiting::page(&app, &mut connection, frame, device, Some(held)).await?.ok());
+        let captcha = CaptchaField::new(app, &mut connection).await?;
+        let hurdle = Hurdle { registration: id, captcha, complaints };
+        return Ok(waiting::page(app, &mut connection, frame, device, Some(hurdle)).await?.ok());
     }
-    let has_spent_captcha = match promise::admit(&app, &mut connection, &client, &form.sent_captcha).await? {
-        Ok(has_spent_captcha) => has_spent_captcha,
+    // Before a captcha is solved for nothing; what counts is looked at once more when the letter is promised.
+    let letters = mail::about(&mut connection, &[id.0]).await?;
+    if let Again::From(until) = Again::after(id, &waiting::letters_of(&registration, &letters), now) {
+        return Err(PageError::TooMany { until, now });
+    }
+    let captcha = match promise::admit(app, &mut connection, client, &form.sent_captcha).await? {
+        Ok(captcha) => {
+            drop(connection);
+            if send_again(app, client, &form.shown, id, captcha).await? {
+                return Ok(Redirect::to(WAITING_PAGE).into_response());
+            }
+            connection = app.database.acquire().await?;
+            complaints.add(Field::Captcha, captcha::spent_meanwhile(captcha));
+            CaptchaField::new(app, &mut connection).await?
+        }
         Err(words) => {
             complaints.add(Field::Captcha, words);
-            let captcha = form.sent_captcha.again_or_new(&app, &mut connection).await?;
-            let held = Held { registration: id, captcha, complaints };
-            return Ok(waiting::page(&app, &mut connection, frame, device, Some(held))
-                .await?
-                .unprocessable());
+            form.sent_captcha.again_or_new(app, &mut connection).await?
         }
     };
-    drop(connection);
+    let hurdle = Hurdle { registration: id, captcha, complaints };
+    Ok(waiting::page(app, &mut connection, frame, device, Some(hurdle)).await?.unprocessable())
+}
+
+/// Promises the letter, once. Returns false where its captcha was spent by another form.
+async fn send_again(
+    app: &App,
+    client: &Client,
+    shown: &ShownTo,
+    id: RegistrationId,
+    captcha: Option<CaptchaId>,
+) -> Result<bool, PageError> {
+    let now = app.clock.now();
     let mut tx = app.database.begin().await?;
-    // The form, then the client, then the registration, as a correction does: otherwise each could wait for
-    // the other.
-    if !form.shown.accept(&mut tx, WAITING_PAGE, now).await? {
-        return Ok(Redirect::to(WAITING_PAGE).into_response());
+    // The form, then the captcha and the client, then the registration, as a correction does: otherwise each
+    // could wait for the other.
+    if !shown.accept(&mut tx, WAITING_PAGE, now).await? {
+        return Ok(true);
     }
-    promise::line_up(&app, &mut tx, &client, has_spent_captcha, now).await?;
+    if !promise::line_up(app, &mut tx, client, captcha, now).await? {
+        return Ok(false);
+    }
     let registration = registrations::by_id_for_update(&mut tx, id, now).await?.ok_or(PageError::NotFound)?;
     let letters = mail::about(&mut tx, &[id.0]).await?;
-    match Again::after(&waiting::of(&registration, &letters), now) {
+    match Again::after(id, &waiting::letters_of(&registration, &letters), now) {
         Again::From(until) => return Err(PageError::TooMany { until, now }),
         Again::Now(_) if registration.confirmed.is_none() => {}
         // The page says why none is sent.
-        Again::Now(_) | Again::No => return Ok(Redirect::to(WAITING_PAGE).into_response()),
+        Again::Now(_) | Again::No => return Ok(true),
     }
-    if !promise::letter(&app, &mut tx, &client, &registration.email, id, now).await? {
+    if !promise::letter(app, &mut tx, client, &registration.email, id, now).await? {
         return Err(PageError::TooMany { until: now + budgets::REGISTRATION_LETTERS.window, now });
     }
     tx.commit().await?;
-    Ok(Redirect::to(WAITING_PAGE).into_response())
+    Ok(true)
 }

@@ -1,3 +1,5 @@
+//! `/register/letter`: what is true of the letters of this browser's registrations.
+
 use askama::Template;
 use axum::{extract::State, response::Response};
 use sqlx::PgConnection;
@@ -31,7 +33,7 @@ const SOMETHING_IS_WRONG_AFTER: Duration = Duration::days(1);
 pub struct WaitingPage {
     frame: Frame,
     waiting: Vec<Waiting>,
-    held: Option<Held>,
+    hurdle: Option<Hurdle>,
     now: OffsetDateTime,
 }
 
@@ -41,7 +43,7 @@ struct Waiting {
     way: Way,
     again: Again,
     likely_domain: Option<&'static str>,
-    /// Whether it waits for longer than a letter may take.
+    /// Whether it has waited, at its present address, for longer than a letter may take.
     is_late: bool,
 }
 
@@ -73,6 +75,11 @@ impl Waiting {
         format!("/register/letter/address?registration={}", self.registration.id)
     }
 
+    /// Whether the letter came to an end that is none.
+    fn does_not_arrive(&self) -> bool {
+        matches!(self.way, Way::Refused { .. } | Way::GivenUp { .. })
+    }
+
     /// Whether nothing about it will change by waiting.
     fn is_final(&self) -> bool {
         let is_settled = matches!(
@@ -84,7 +91,7 @@ impl Waiting {
 }
 
 /// What keeps a letter from being sent again at once.
-pub struct Held {
+pub struct Hurdle {
     /// The registration that it belongs to.
     pub registration: RegistrationId,
     /// The captcha to solve first.
@@ -105,55 +112,63 @@ pub async fn page(
     connection: &mut PgConnection,
     frame: Frame,
     device: Device,
-    held: Option<Held>,
+    hurdle: Option<Hurdle>,
 ) -> sqlx::Result<WaitingPage> {
     let now = app.clock.now();
     let registrations = registrations::by_device(connection, device.0, now).await?;
     let ids: Vec<_> = registrations.iter().map(|registration| registration.id.0).collect();
     let letters = mail::about(connection, &ids).await?;
+    // A later letter says more than an earlier one.
+    let latest =
+        registrations.iter().filter_map(|registration| letters_of(registration, &letters).last().copied());
+    let waits = |letter: &LetterStatus| letter.state == LetterState::Queued && !letter.is_held_back(now);
+    let due_since: Vec<_> = latest.filter(|letter| waits(letter)).map(|letter| letter.due_at).collect();
+    let per_minute = app.config.mail.per_minute;
+    let mut places = mail::places(connection, &due_since, per_minute, now).await?.into_iter();
     let mut waiting = Vec::new();
     for registration in registrations {
-        let letters = of(&registration, &letters);
-        // A later letter says more than an earlier one.
+        let letters = letters_of(&registration, &letters);
         let letter = letters.last().copied();
-        let place = match letter {
-            Some(letter) if letter.state == LetterState::Queued && !letter.is_held_back(now) => {
-                let per_minute = app.config.mail.per_minute;
-                Some(mail::place(connection, letter.due_at, per_minute, now).await?)
-            }
-            _ => None,
-        };
+        let place = if letter.is_some_and(waits) { places.next() } else { None };
+        let way = Way::of(&registration, letter, place, now);
+        let is_under_way = matches!(
+            way,
+            Way::Queued(_)
+                | Way::HeldBack { .. }
+                | Way::Sending
+                | Way::Delayed { .. }
+                | Way::HandedOver { .. }
+        );
         waiting.push(Waiting {
-            way: Way::of(&registration, letter, place, now),
+            is_late: is_under_way
+                && letters.first().is_some_and(|first| first.created_at + SOMETHING_IS_WRONG_AFTER <= now),
+            way,
             again: match registration.confirmed {
                 Some(_) => Again::No,
-                None => Again::after(&letters, now),
+                None => Again::after(registration.id, &letters, now),
             },
             likely_domain: email::likely_domain(&registration.email),
-            is_late: registration.confirmed.is_none()
-                && registration.created_at + SOMETHING_IS_WRONG_AFTER <= now,
             registration,
         });
     }
-    Ok(WaitingPage { frame, waiting, held, now })
+    Ok(WaitingPage { frame, waiting, hurdle, now })
 }
 
 /// A registration's letters to its present address, oldest first.
-pub fn of<'a>(registration: &Registration, letters: &'a [LetterStatus]) -> Vec<&'a LetterStatus> {
-    let is_theirs = |letter: &&LetterStatus| {
-        letter.about == Some(registration.id.0) && letter.recipient == registration.email.as_str()
-    };
+pub fn letters_of<'a>(registration: &Registration, letters: &'a [LetterStatus]) -> Vec<&'a LetterStatus> {
+    let is_theirs =
+        |letter: &&LetterStatus| letter.about == Some(registration.id.0) && letter.is_to(&registration.email);
     letters.iter().filter(is_theirs).collect()
 }
 
 impl WaitingPage {
     /// What keeps this registration's letter from being sent again, where somebody has just tried.
-    fn held(&self, registration: &Registration) -> Option<&Held> {
-        self.held.as_ref().filter(|held| held.registration == registration.id)
+    fn hurdle(&self, registration: &Registration) -> Option<&Hurdle> {
+        self.hurdle.as_ref().filter(|hurdle| hurdle.registration == registration.id)
     }
 
     fn is_refused(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| !held.complaints.is_empty())
+        self.hurdle.as_ref().is_some_and(|hurdle| !hurdle.complaints.is_empty())
     }
 }
 

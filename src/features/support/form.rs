@@ -3,7 +3,7 @@ use sqlx::PgConnection;
 
 use super::sender::Spent;
 use crate::{
-    domain::{CaptchaId, EmailAddress},
+    domain::{CaptchaId, EmailAddress, is_unseen},
     web::{
         error::PageError,
         fields::{
@@ -111,7 +111,7 @@ impl SupportForm {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn miss_captcha(
+    pub async fn captcha_is_missing(
         &mut self,
         app: &App,
         connection: &mut PgConnection,
@@ -123,10 +123,11 @@ impl SupportForm {
     }
 }
 
-/// The message as it is kept: with plain line breaks, and without characters that steer a terminal.
+/// The message as it is kept: with plain line breaks, and without what is not seen, steers a terminal, or turns
+/// the direction of writing.
 fn read(typed: &str) -> Result<String, String> {
     let lines = typed.replace("\r\n", "\n").replace('\r', "\n");
-    let message: String = lines.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let message: String = lines.chars().filter(|c| !is_unseen(*c) || matches!(c, '\n' | '\t')).collect();
     let message = message.trim();
     match message.chars().count() {
         0 => Err("Write what it is about.".to_owned()),
@@ -144,6 +145,7 @@ mod tests {
     #[test]
     fn a_message_keeps_its_lines_and_loses_what_steers_a_terminal() {
         assert_eq!(read(" a\r\nb\rc\td\u{1b}[31m\u{7} ").unwrap(), "a\nb\nc\td[31m");
+        assert_eq!(read("a\u{202e}b\u{200b}c").unwrap(), "abc");
         assert!(read(&"ä".repeat(LONGEST_MESSAGE)).is_ok());
         assert!(read(&"\r\n".repeat(9)).is_err());
     }

@@ -71,19 +71,11 @@ pub async fn submit(
     Form(form): Form<SupportForm>,
 ) -> Result<Response, PageError> {
     let shown = form.shown.clone();
-    if let Some(answer) = earlier_answer(&app, &shown).await? {
+    if let Some(answer) = shown.answered(&app, &mut *app.database.acquire().await?, None).await? {
         return Ok(answer);
     }
     let answer = take(&app, frame, &Sender::new(&client, signed_in.as_ref()), device, form).await;
-    if matches!(&answer, Ok(answer) if answer.status().is_redirection()) {
-        return answer;
-    }
-    // The same form may have been taken while this one was read, and its captcha spent with it.
-    earlier_answer(&app, &shown).await?.map_or(answer, Ok)
-}
-
-async fn earlier_answer(app: &App, shown: &ShownTo) -> Result<Option<Response>, PageError> {
-    shown.answered(app, &mut *app.database.acquire().await?, None).await
+    shown.or_earlier(&app, answer).await
 }
 
 /// The answer to a form that was not taken before.
@@ -111,7 +103,7 @@ async fn take(
     if let Some(redirect) = keep(app, sender, &form.shown, &message, letter_state.as_deref()).await? {
         return Ok(Redirect::to(&redirect).into_response());
     }
-    form.miss_captcha(app, &mut *app.database.acquire().await?, &message).await?;
+    form.captcha_is_missing(app, &mut *app.database.acquire().await?, &message).await?;
     Ok(SupportPage { frame, form, letter_state }.unprocessable())
 }
 

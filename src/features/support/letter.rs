@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use crate::{
     accounts::support_requests::{self, SupportRequest},
-    domain::EmailAddress,
+    domain::{EmailAddress, SupportRequestId},
     mail::{Draft, Letter, Owed, Prepared, Priority, Words},
     platform::{
         clock::dated,
@@ -35,9 +35,9 @@ impl Letter for SupportRequestLetter {
     async fn prepare(
         &self,
         owed: &Owed,
-        tx: &mut PgConnection,
+        connection: &mut PgConnection,
     ) -> anyhow::Result<Option<Prepared<SupportRequest>>> {
-        prepared(owed, tx).await
+        prepared(owed, connection).await
     }
 
     fn compose(&self, request: &SupportRequest) -> Words {
@@ -77,9 +77,9 @@ impl Letter for AcknowledgementLetter {
     async fn prepare(
         &self,
         owed: &Owed,
-        tx: &mut PgConnection,
+        connection: &mut PgConnection,
     ) -> anyhow::Result<Option<Prepared<SupportRequest>>> {
-        prepared(owed, tx).await
+        prepared(owed, connection).await
     }
 
     fn compose(&self, request: &SupportRequest) -> Words {
@@ -105,8 +105,11 @@ impl Letter for AcknowledgementLetter {
 }
 
 /// Both letters say what the request holds; where it is gone, neither is owed.
-async fn prepared(owed: &Owed, tx: &mut PgConnection) -> anyhow::Result<Option<Prepared<SupportRequest>>> {
-    let id = owed.about.context("a letter about no support request")?;
-    let request = support_requests::by_id(tx, id).await?;
+async fn prepared(
+    owed: &Owed,
+    connection: &mut PgConnection,
+) -> anyhow::Result<Option<Prepared<SupportRequest>>> {
+    let id = SupportRequestId(owed.about.context("a letter about no support request")?);
+    let request = support_requests::by_id(connection, id).await?;
     Ok(request.map(|content| Prepared { to: owed.to.clone(), content }))
 }

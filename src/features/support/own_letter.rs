@@ -27,7 +27,7 @@ pub async fn state(
         return Ok(None);
     };
     let letters = mail::about(connection, &[registration.id.0]).await?;
-    let letter = letters.iter().rfind(|letter| letter.recipient == registration.email.as_str());
+    let letter = letters.iter().rfind(|letter| letter.is_to(&registration.email));
     Ok(Some(line(&registration, letter, now)))
 }
 
@@ -55,7 +55,10 @@ fn fate(letter: &LetterStatus, now: OffsetDateTime) -> String {
         LetterState::GivenUp => format!("given up {settled}"),
     };
     match letter.answer.as_deref().map(|answer| answer.trim_end_matches('.')) {
-        Some(answer) if !answer.is_empty() => format!("{words}: {answer}"),
+        // What is said of a letter that was taken may tell its size, and so who it was for.
+        Some(answer) if letter.state != LetterState::HandedOver && !answer.is_empty() => {
+            format!("{words}: {answer}")
+        }
         _ => words,
     }
 }

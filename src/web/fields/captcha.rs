@@ -26,12 +26,6 @@ use crate::{
 /// What is said of one that was good for another form.
 pub const USED_ALREADY: &str = "That picture was used already. Enter the result of the new one.";
 
-/// What is said of a form that was right when it was read: its `captcha` was spent by another since, or
-/// one is wanted by now and it had none.
-pub fn spent_meanwhile(captcha: Option<CaptchaId>) -> &'static str {
-    if captcha.is_some() { USED_ALREADY } else { MISSING }
-}
-
 /// What is said where one is wanted and its answer is missing.
 const MISSING: &str = "Enter the result of the task in the picture.";
 
@@ -41,6 +35,12 @@ const MANY_PASSWORDS: &str = "Many wrong passwords were tried here. Enter the re
 
 /// How long somebody waits for their turn to have a picture drawn.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What is said of a form that was right when it was read: its `captcha` was spent by another since, or
+/// one is wanted by now and it had none.
+pub fn spent_meanwhile(captcha: Option<CaptchaId>) -> &'static str {
+    if captcha.is_some() { USED_ALREADY } else { MISSING }
+}
 
 /// The captcha that a form shows.
 #[derive(Clone, Copy, Debug)]

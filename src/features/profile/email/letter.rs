@@ -92,10 +92,14 @@ impl Letter for EmailChangeLetter {
     const PRIORITY: Priority = Priority::Middle;
     type Content = Content;
 
-    async fn prepare(&self, owed: &Owed, tx: &mut PgConnection) -> anyhow::Result<Option<Prepared<Content>>> {
+    async fn prepare(
+        &self,
+        owed: &Owed,
+        connection: &mut PgConnection,
+    ) -> anyhow::Result<Option<Prepared<Content>>> {
         let id = EmailChangeId(owed.about.context("the letter speaks of a change of address")?);
-        let Some(change) = email_changes::by_id(tx, id, owed.now).await? else { return Ok(None) };
-        let (to, about) = match users::holder(tx, &change.email, owed.now).await? {
+        let Some(change) = email_changes::by_id(connection, id, owed.now).await? else { return Ok(None) };
+        let (to, about) = match users::holder(connection, &change.email, owed.now).await? {
             Some(Holder::User(user)) => (user.email, About::Known),
             Some(Holder::Reserved { by, free_from }) if by != change.user_id => {
                 (change.email, About::Reserved(free_from))
@@ -103,7 +107,7 @@ impl Letter for EmailChangeLetter {
             // Whoever gave it up themselves may have it back.
             Some(Holder::Reserved { .. }) | None => {
                 let token = Token::random();
-                email_changes::insert_token(tx, id, token.hash()).await?;
+                email_changes::insert_token(connection, id, token.hash()).await?;
                 (change.email, About::Link(token))
             }
         };
