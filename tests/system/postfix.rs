@@ -1,19 +1,16 @@
 use std::{
-    fs::{self, OpenOptions, Permissions},
+    fs::{self, File, Permissions},
     net::{SocketAddr, TcpListener},
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::{Pid, Uid, User},
-};
+use nix::unistd::{Uid, User};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -33,12 +30,11 @@ pub struct Postfix {
     folder: ScratchFolder,
     submission: u16,
     wrapped: u16,
-    master: Child,
     _greylist: JoinHandle<()>,
 }
 
 impl Postfix {
-    /// Starts it, and waits until it listens. Mail to `@elsewhere.example` goes on to `next_hop`.
+    /// Starts it; it listens when this returns. Mail to `@elsewhere.example` goes on to `next_hop`.
     pub async fn start(next_hop: &str) -> Self {
         assert!(Uid::effective().is_root(), "postfix starts as root alone: run the system tests as root");
         let folder = ScratchFolder::new();
@@ -58,19 +54,19 @@ impl Postfix {
         write(folder.path(), "config/main.cf", &main_cf(folder.path(), &postfix, greylist_address, next_hop));
         write(folder.path(), "config/master.cf", &master_cf(folder.path(), submission, wrapped));
         install(folder.path());
-        let log = OpenOptions::new().create(true).append(true).open(folder.path().join("start.log"));
+        let postfix = Self { folder, submission, wrapped, _greylist: greylist };
+        assert!(postfix.is_done("start"), "postfix does not start: {}", postfix.log());
+        postfix
+    }
+
+    /// Has this instance start or stop. Either has happened when it returns, and is found by its own pid file.
+    fn is_done(&self, what: &str) -> bool {
+        let log = File::options().create(true).append(true).open(self.folder.path().join("start.log"));
         let log = log.expect("a log");
         let mut command = Command::new("/usr/sbin/postfix");
-        command.arg("-c").arg(folder.path().join("config")).arg("start-fg").stdin(Stdio::null());
-        let master = command.stdout(log.try_clone().expect("a log")).stderr(log).spawn().expect("postfix");
-        let started = Self { folder, submission, wrapped, master, _greylist: greylist };
-        until("postfix to listen", async || {
-            let both =
-                [submission, wrapped].map(|port| std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-            both.iter().all(Option::is_some).then_some(())
-        })
-        .await;
-        started
+        command.arg("-c").arg(self.folder.path().join("config")).arg(what).stdin(Stdio::null());
+        command.stdout(log.try_clone().expect("a log")).stderr(log);
+        command.status().is_ok_and(|ended| ended.success())
     }
 
     /// What `SMTP_URL` is to be for STARTTLS.
@@ -117,10 +113,11 @@ impl Postfix {
 
 impl Drop for Postfix {
     fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.master.id().cast_signed()), Signal::SIGTERM);
-        let _ = self.master.wait();
+        let stopped = self.is_done("stop");
         if std::thread::panicking() {
             eprintln!("postfix logged:\n{}", self.log());
+        } else {
+            assert!(stopped, "postfix does not stop: {}", self.log());
         }
     }
 }
