@@ -89,12 +89,28 @@ async fn a_wrong_password_and_a_certificate_that_nobody_vouches_for_hand_no_lett
 
     let unknown = ("SSL_CERT_FILE", "/dev/null");
     for url in [postfix.starttls_url(), postfix.wrapped_url()] {
-        let program = system.serve(&url, &[unknown]).await;
-        let mut visitor = program.visitor();
-        visitor.register("ann@example.com", PASSWORD).await;
-        says(&mut visitor, "The reason: “our mail service ").await;
+        let other_name = url.replace("@localhost:", "@127.0.0.1:");
+        assert_ne!(other_name, url);
+        for (url, settings) in [(url, &[unknown][..]), (other_name, &[])] {
+            let program = system.serve(&url, settings).await;
+            let mut visitor = program.visitor();
+            visitor.register("bob@example.com", PASSWORD).await;
+            says(&mut visitor, "The reason: “our mail service ").await;
+        }
     }
     assert!(!postfix.log().contains("status=sent"), "{}", postfix.log());
+}
+
+#[tokio::test]
+async fn who_has_not_logged_in_hands_no_letter_over() {
+    let system = System::new().await;
+    let url = system.postfix.starttls_url();
+    let (_, host) = url.split_once('@').expect("who logs in");
+    let program = system.serve(&format!("smtp://{host}"), &[]).await;
+    let mut visitor = program.visitor();
+    visitor.register("ann@example.com", PASSWORD).await;
+    says(&mut visitor, "Client host rejected: Access denied").await;
+    assert!(!system.postfix.log().contains("status=sent"), "{}", system.postfix.log());
 }
 
 #[tokio::test]
