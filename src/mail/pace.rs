@@ -40,11 +40,12 @@ pub async fn places(
         return Ok(Vec::new());
     }
     let priority = Priority::Middle as i16;
-    // Each count ends by itself, however many wait.
+    // Each count ends by itself, however many wait; the order keeps it to the index, where it begins.
     let found = sqlx::query_scalar!(
         r#"select (select count(*) from (
                select from letters
-               where state in ('queued', 'delayed') and priority = $2 and due_at < mine.due_at limit $3
+               where state in ('queued', 'delayed') and priority = $2 and due_at < mine.due_at
+               order by due_at limit $3
            ) as before) as "found!"
            from unnest($1::timestamptz[]) with ordinality as mine (due_at, number) order by number"#,
         due_since,
