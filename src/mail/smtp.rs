@@ -36,6 +36,8 @@ const STEP: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(10);
 /// Courtesies, as NOOP before a dialogue and QUIT after it, take no longer.
 const COURTESY: Duration = Duration::from_secs(2);
+/// A connection that was used so lately is used again without asking whether it answers.
+const TRUSTED: Duration = Duration::from_secs(1);
 /// A connection that has rested for longer is not used again.
 const REST: Duration = Duration::from_secs(20);
 
@@ -89,17 +91,39 @@ impl SmtpSender {
 
     /// Hands one letter over, before `deadline` or not at all.
     pub async fn deliver(&mut self, envelope: &Envelope, raw: &[u8], deadline: Instant) -> Outcome {
-        let mut connection = match self.connection(deadline).await {
-            Ok(connection) => connection,
-            Err(trouble) => return not_connected(&trouble),
-        };
-        let outcome = hand_over(&mut connection, envelope, raw, deadline).await;
+        // One that has just been used is not asked whether it still answers: that would cost every letter of
+        // a long queue a round trip. Where it does not, nothing was sent yet.
+        let trusted = self.resting.take_if(|(_, since)| since.elapsed() <= TRUSTED);
+        if let Some((connection, _)) = trusted
+            && let Ok(outcome) = self.deliver_over(connection, envelope, raw, deadline).await
+        {
+            return outcome;
+        }
+        match self.connection(deadline).await {
+            Ok(connection) => {
+                let outcome = self.deliver_over(connection, envelope, raw, deadline).await;
+                outcome.unwrap_or_else(|trouble| judge(&trouble, Outcome::TryLater))
+            }
+            Err(trouble) => not_connected(&trouble),
+        }
+    }
+
+    /// The same over one connection, which rests afterwards where all went well; an error where it broke off
+    /// before the letter itself.
+    async fn deliver_over(
+        &mut self,
+        mut connection: AsyncSmtpConnection,
+        envelope: &Envelope,
+        raw: &[u8],
+        deadline: Instant,
+    ) -> Result<Outcome, Trouble> {
+        let outcome = hand_over(&mut connection, envelope, raw, deadline).await?;
         match outcome {
             Outcome::HandedOver(_) => self.resting = Some((connection, Instant::now())),
             Outcome::TryLater(_) | Outcome::Never(_) => quit(connection, deadline).await,
             Outcome::NoService(_) | Outcome::Unknown(_) => {}
         }
-        outcome
+        Ok(outcome)
     }
 
     /// Ends a connection that has not been used for a while.
@@ -202,28 +226,35 @@ fn hello(public_host: &str) -> ClientId {
     }
 }
 
-/// The dialogue of one letter, each step with its limit.
+/// The dialogue of one letter, each step with its limit; an error where the connection broke off before the
+/// letter itself.
 async fn hand_over(
     connection: &mut AsyncSmtpConnection,
     envelope: &Envelope,
     raw: &[u8],
     deadline: Instant,
-) -> Outcome {
+) -> Result<Outcome, Trouble> {
     let Some(parameters) = parameters(connection, envelope, raw) else {
         let words = "our mail service takes no address with letters beyond ASCII before the @ sign";
-        return Outcome::Never(words.to_owned());
+        return Ok(Outcome::Never(words.to_owned()));
     };
-    if let Err(trouble) = announce(connection, envelope, parameters, deadline).await {
-        return judge(&trouble, Outcome::TryLater);
+    match announce(connection, envelope, parameters, deadline).await {
+        // 421: the service closes the connection (RFC 5321, section 3.8).
+        Err(Trouble::Smtp(error)) if error.status().is_none_or(|code| u16::from(code) == 421) => {
+            return Err(Trouble::Smtp(error));
+        }
+        Err(Trouble::NoConnection(error)) => return Err(Trouble::NoConnection(error)),
+        Err(trouble) => return Ok(judge(&trouble, Outcome::TryLater)),
+        Ok(()) => {}
     }
-    match within(deadline, connection.message(raw)).await {
+    Ok(match within(deadline, connection.message(raw)).await {
         Ok(reply) if reply.code().severity == Severity::PositiveCompletion => {
             Outcome::HandedOver(said(&reply))
         }
         Ok(reply) => Outcome::Unknown(said(&reply)),
         // The last byte may have arrived, and only the reply been lost.
         Err(trouble) => judge(&trouble, Outcome::Unknown),
-    }
+    })
 }
 
 /// What MAIL has to say of the letter, or `None` where it needs SMTPUTF8 (RFC 6531) and the service

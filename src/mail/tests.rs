@@ -673,6 +673,10 @@ async fn a_resting_connection_is_used_again_and_replaced_where_it_is_dead() {
     let id = post.owe::<SecretLetter>("ann@example.com").await;
     post.until(id, LetterState::HandedOver).await;
     assert_eq!(post.sink.connections(), 2);
+    post.sink.once(Stage::Mail, Act::Say("421 4.7.0 enough for one connection"));
+    let id = post.owe::<SecretLetter>("ann@example.com").await;
+    post.until(id, LetterState::HandedOver).await;
+    assert_eq!(post.sink.connections(), 3);
 }
 
 #[tokio::test]
