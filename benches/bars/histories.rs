@@ -22,8 +22,8 @@ const BEGIN: i64 = 1_767_225_600;
 pub fn histories(site: &Site) -> anyhow::Result<()> {
     seed(site, "much@example.com", 1, 99_999, 999)?;
     seed(site, "little@example.com", 2, 9, 9)?;
-    on_database(site, "vacuum analyze activity")?;
-    on_database(site, "vacuum analyze sessions")?;
+    on_database(&site.database_url(), "vacuum analyze activity")?;
+    on_database(&site.database_url(), "vacuum analyze sessions")?;
     let mut connection = Connection::open(site.address)?;
     let much = session(&mut connection, &log_in_as("much@example.com", "10.9.0.1", &device()))?;
     let little = session(&mut connection, &log_in_as("little@example.com", "10.9.0.2", &device()))?;
@@ -52,7 +52,7 @@ pub fn histories(site: &Site) -> anyhow::Result<()> {
 /// A user with so many entries and sessions, whose ids tell their number.
 fn seed(site: &Site, email: &str, user: u8, entries: u32, sessions: u32) -> anyhow::Result<()> {
     on_database(
-        site,
+        &site.database_url(),
         &format!(
             "insert into users (id, email, email_key, password_hash, created_at)
              select gen_random_uuid(), '{email}', '{email}', password_hash, created_at from users limit 1;

@@ -1,15 +1,17 @@
 //! How the site stands to the bars that were set for it: `cargo bench --bench bars`.
 //!
-//! It needs PostgreSQL's programs and two cores, and takes about four minutes. The site is the program
+//! It needs PostgreSQL's programs and two cores, and takes about twelve minutes. The site is the program
 //! as it is shipped, with its default settings, logs, budgets and a durable embedded PostgreSQL on
 //! disk; the load comes from this program, by way of the same cores. What is compared is measured in
 //! the same run, in turns, and the median of the rounds' ratios counts, so that it means something on
 //! any machine and beside other work. `cargo bench --bench bars -- login start` measures only these.
 
 mod histories;
+mod letters;
 mod load;
 mod recovery;
 mod site;
+mod smtp;
 
 use std::{
     collections::BTreeSet,
@@ -81,7 +83,7 @@ fn main() -> anyhow::Result<()> {
     let data_dir = folder.path().join("data");
     let site = Site::start(&data_dir, None)?;
     seed(&site)?;
-    let bars: [(&str, Measure); 8] = [
+    let bars: [(&str, Measure); 11] = [
         ("memory", memory),
         ("weight", weight),
         ("login", login),
@@ -89,6 +91,9 @@ fn main() -> anyhow::Result<()> {
         ("histories", histories),
         ("recovery", recovery),
         ("regions", hints),
+        ("storm", letters::storm),
+        ("depth", letters::depth),
+        ("throughput", letters::throughput),
         ("start", start_beside),
     ];
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| *wanted == name);
@@ -137,7 +142,7 @@ fn median(figures: &[f64]) -> f64 {
 fn seed(site: &Site) -> anyhow::Result<()> {
     let hash = Argon2::default().hash_password(PASSWORD.as_bytes())?.to_string();
     on_database(
-        site,
+        &site.database_url(),
         &format!(
             "insert into users (id, email, email_key, password_hash, created_at)
              select gen_random_uuid(), email, email, '{hash}', '2026-01-01'
@@ -150,8 +155,8 @@ fn seed(site: &Site) -> anyhow::Result<()> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn on_database(site: &Site, statements: &str) -> anyhow::Result<()> {
-    let mut connection = PgConnection::connect(&site.database_url()).await?;
+async fn on_database(url: &str, statements: &str) -> anyhow::Result<()> {
+    let mut connection = PgConnection::connect(url).await?;
     raw_sql(sqlx::AssertSqlSafe(statements)).execute(&mut connection).await?;
     Ok(connection.close().await?)
 }
@@ -177,13 +182,13 @@ fn session(connection: &mut Connection, log_in: &[u8]) -> anyhow::Result<String>
 
 /// Lets the database write down every statement meanwhile.
 fn with_statements_written(site: &Site, measure: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    on_database(site, "alter system set log_statement = 'all'")?;
-    on_database(site, "select pg_reload_conf()")?;
+    on_database(&site.database_url(), "alter system set log_statement = 'all'")?;
+    on_database(&site.database_url(), "select pg_reload_conf()")?;
     // The next statement of every backend reads the settings first.
     thread::sleep(Duration::from_millis(500));
     measure()?;
-    on_database(site, "alter system reset log_statement")?;
-    on_database(site, "select pg_reload_conf()")
+    on_database(&site.database_url(), "alter system reset log_statement")?;
+    on_database(&site.database_url(), "select pg_reload_conf()")
 }
 
 /// Log ins beside what the cores give to hashing alone, and what they cost beside the hash.

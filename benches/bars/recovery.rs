@@ -47,12 +47,12 @@ pub fn recovery(site: &Site) -> anyhow::Result<()> {
         let difference = (known / unknown - 1.0).abs() * 100.0;
         (difference <= 3.0, format!("{difference:.2} %, at most 3"))
     })?;
-    on_database(site, LETTERS_STAY)?;
+    on_database(&site.database_url(), LETTERS_STAY)?;
     with_statements_written(site, || {
         count_statements(site, &recover)?;
         count_statements(site, &log_in)
     })?;
-    on_database(site, "drop trigger letters_stay on letters; delete from letters")
+    on_database(&site.database_url(), "drop trigger letters_stay on letters; delete from letters")
 }
 
 /// What a letter asks the database when it is written is none of the form's statements.
@@ -67,7 +67,7 @@ const LETTERS_STAY: &str = "delete from letters;
 fn seed(site: &Site) -> anyhow::Result<()> {
     let users = ADDRESSES + COUNTED;
     on_database(
-        site,
+        &site.database_url(),
         &format!(
             "insert into users (id, email, email_key, password_hash, created_at)
              select gen_random_uuid(), email, email, password_hash, created_at

@@ -75,9 +75,19 @@ pub struct Site {
 impl Site {
     /// Starts it and waits for its first page. Without a database it runs an embedded one.
     pub fn start(data_dir: &Path, database_url: Option<&str>) -> anyhow::Result<Self> {
+        Self::with(data_dir, database_url, &[])
+    }
+
+    /// The same with some more settings, named without their prefix.
+    pub fn with(
+        data_dir: &Path,
+        database_url: Option<&str>,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         fs::create_dir_all(data_dir)?;
-        let log = data_dir.join("site.log");
         let (address, metrics_address) = (free_address()?, free_address()?);
+        // Several may run in one folder.
+        let log = data_dir.join(format!("site-{}.log", address.port()));
         let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
         command
             .env_clear()
@@ -90,6 +100,7 @@ impl Site {
             // So that each visitor can have an address of their own.
             .env("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1")
             .envs(database_url.map(|url| ("VESTIBULE_DATABASE_URL", url)))
+            .envs(settings.iter().map(|(name, value)| (format!("VESTIBULE_{name}"), value)))
             .current_dir(data_dir)
             .stderr(File::create(&log)?);
         let start = Instant::now();
@@ -107,6 +118,12 @@ impl Site {
         }
         let start_time = start.elapsed();
         Ok(Self { address, metrics_address, data_dir: data_dir.to_owned(), process, start_time })
+    }
+
+    /// Ends it as no program expects it.
+    pub fn kill(self) -> anyhow::Result<()> {
+        kill(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGKILL)?;
+        Ok(())
     }
 
     /// Where it keeps its data.
