@@ -108,8 +108,8 @@ impl SmtpSender {
         }
     }
 
-    /// The same over one connection, which rests afterwards where all went well; an error where it broke off
-    /// before the letter itself.
+    /// The same over one connection, which rests afterwards where all went well; an error where it had ended
+    /// before.
     async fn deliver_over(
         &mut self,
         mut connection: AsyncSmtpConnection,
@@ -226,8 +226,7 @@ fn hello(public_host: &str) -> ClientId {
     }
 }
 
-/// The dialogue of one letter, each step with its limit; an error where the connection broke off before the
-/// letter itself.
+/// The dialogue of one letter, each step with its limit; an error where the connection had ended before it.
 async fn hand_over(
     connection: &mut AsyncSmtpConnection,
     envelope: &Envelope,
@@ -238,14 +237,18 @@ async fn hand_over(
         let words = "our mail service takes no address with letters beyond ASCII before the @ sign";
         return Ok(Outcome::Never(words.to_owned()));
     };
-    match announce(connection, envelope, parameters, deadline).await {
+    let mail = Mail::new(envelope.from().cloned(), parameters);
+    match within(deadline, connection.command(mail)).await {
         // 421: the service closes the connection (RFC 5321, section 3.8).
         Err(Trouble::Smtp(error)) if error.status().is_none_or(|code| u16::from(code) == 421) => {
             return Err(Trouble::Smtp(error));
         }
         Err(Trouble::NoConnection(error)) => return Err(Trouble::NoConnection(error)),
         Err(trouble) => return Ok(judge(&trouble, Outcome::TryLater)),
-        Ok(()) => {}
+        Ok(_) => {}
+    }
+    if let Err(trouble) = announce(connection, envelope, deadline).await {
+        return Ok(judge(&trouble, Outcome::TryLater));
     }
     Ok(match within(deadline, connection.message(raw)).await {
         Ok(reply) if reply.code().severity == Severity::PositiveCompletion => {
@@ -281,10 +284,8 @@ fn parameters(
 async fn announce(
     connection: &mut AsyncSmtpConnection,
     envelope: &Envelope,
-    parameters: Vec<MailParameter>,
     deadline: Instant,
 ) -> Result<(), Trouble> {
-    within(deadline, connection.command(Mail::new(envelope.from().cloned(), parameters))).await?;
     for recipient in envelope.to() {
         within(deadline, connection.command(Rcpt::new(recipient.clone(), Vec::new()))).await?;
     }
