@@ -22,6 +22,26 @@ pub enum Event {
     },
     /// Somebody logged in.
     LoggedIn,
+    /// Somebody who was logged in as a linked user switched here.
+    SwitchedHere {
+        /// From whom.
+        from: EmailAddress,
+    },
+    /// An account of the other type was added.
+    AccountAdded {
+        /// Which one.
+        account_type: AccountType,
+    },
+    /// The account was linked with another user's.
+    Linked {
+        /// With whose.
+        with: EmailAddress,
+    },
+    /// Such a link was ended.
+    Unlinked {
+        /// With whose account it had been linked.
+        with: EmailAddress,
+    },
     /// A letter with a generated password left for the user.
     GeneratedPasswordSent,
     /// A generated password was used and is the password now.
@@ -97,6 +117,9 @@ pub struct DetailsChange {
     /// Its display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<(Option<DisplayName>, Option<DisplayName>)>,
+    /// The entry of the same change of its counterpart, in the activity of whose that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counterpart: Option<ActivityId>,
 }
 
 /// What happened once.
@@ -150,7 +173,8 @@ pub async fn spent_until(
 ) -> sqlx::Result<Option<OffsetDateTime>> {
     let first_that_counts = sqlx::query_scalar!(
         "select happened_at from activity
-         where user_id = $1 and happened_at > $2 and client_address is not null and kind <> 'logged_in'
+         where user_id = $1 and happened_at > $2 and client_address is not null
+             and kind not in ('logged_in', 'switched_here')
          order by happened_at desc, id desc offset $3 limit 1",
         user as UserId,
         now - budget.window,

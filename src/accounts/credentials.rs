@@ -7,7 +7,7 @@ use super::{
     activity::{self, Event},
     generated_passwords,
     notices::{self, NewNotice, NoticeKind},
-    users,
+    sessions, users,
 };
 use crate::domain::{AccountId, Client, EmailAddress, PasswordHash, TokenHash, UserId};
 
@@ -52,7 +52,7 @@ pub async fn by_email(
                ) as "device_is_known!"
            from users join accounts on accounts.user_id = users.id
            where email_key = $1
-           order by accounts.deletion_due_at is not null, accounts.created_at limit 1"#,
+           order by accounts.deletion_due_at is not null, last_here_at desc nulls last, accounts.created_at limit 1"#,
         email.key(),
         device.as_bytes(),
         now,
@@ -71,7 +71,7 @@ pub async fn renew_hash(
     new: &PasswordHash,
 ) -> sqlx::Result<bool> {
     // First, so that a generated password which is just being stored is seen by what follows.
-    users::hold(connection, user).await?;
+    users::hold(connection, &[user]).await?;
     let renewed = sqlx::query!(
         "update users set password_hash = $3 where id = $1 and password_hash = $2
          and not exists (select from generated_passwords where user_id = $1)",
@@ -112,7 +112,7 @@ pub async fn set_password(
     now: OffsetDateTime,
 ) -> sqlx::Result<bool> {
     // First, so that a generated one which is just being voided is seen as void.
-    users::hold(connection, new.user_id).await?;
+    users::hold(connection, &[new.user_id]).await?;
     let email = sqlx::query_scalar!(
         r#"update users set password_hash = $3, password_is_generated = not $4, password_changed_at = $5
            where id = $1 and password_hash = $2 and ($4 or exists (
@@ -168,13 +168,7 @@ async fn shut_out(
     session: Option<TokenHash>,
     device: Option<TokenHash>,
 ) -> sqlx::Result<()> {
-    sqlx::query!(
-        "delete from sessions where user_id = $1 and id_hash is distinct from $2",
-        user as UserId,
-        session.as_ref().map(TokenHash::as_bytes),
-    )
-    .execute(&mut *connection)
-    .await?;
+    sessions::end_all(connection, user, session).await?;
     sqlx::query!(
         "delete from known_devices where user_id = $1
          and device_id is distinct from (select id from devices where token_hash = $2)",

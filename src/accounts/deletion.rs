@@ -10,6 +10,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     activity::{self, Event},
     notices::{self, NewNotice, NoticeKind},
+    sessions,
     users::User,
 };
 use crate::domain::{AccountId, AccountType, Client, UserId};
@@ -31,9 +32,7 @@ pub async fn ask(
     sqlx::query!("update users set deletion_due_at = $2 where id = $1", user.id as UserId, now + GRACE)
         .execute(&mut *connection)
         .await?;
-    sqlx::query!("delete from sessions where user_id = $1", user.id as UserId)
-        .execute(&mut *connection)
-        .await?;
+    sessions::end_all(connection, user.id, None).await?;
     activity::record(connection, user.id, &Event::DeletionAsked, Some(client), now).await?;
     tell(connection, user, NoticeKind::DeletionAsked, client, now).await?;
     Ok(true)
@@ -125,7 +124,7 @@ async fn tell(
 ) -> sqlx::Result<()> {
     let notice =
         NewNotice { user_id: user.id, kind, to: &user.email, client, password_hash: &user.password_hash };
-    notices::send(connection, &notice, now).await
+    notices::send(connection, &notice, now).await.map(drop)
 }
 
 /// Deletes whoever's grace is over, with everything of theirs; returns how many users and accounts went.

@@ -1,7 +1,7 @@
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime, Time};
 
-use crate::domain::{DeviceId, TokenHash};
+use crate::domain::{DeviceId, TokenHash, UserId};
 
 /// As long as browsers keep a cookie at most (RFC 6265bis, section 5.5).
 pub const LIFETIME: Duration = Duration::days(400);
@@ -23,6 +23,25 @@ pub async fn seen(
     )
     .fetch_one(connection)
     .await
+}
+
+/// Makes a device one on which a user is known, in a transaction: their password was entered there.
+pub async fn know(
+    connection: &mut PgConnection,
+    user: UserId,
+    token: TokenHash,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let device = seen(connection, token, now).await?;
+    sqlx::query!(
+        "insert into known_devices (user_id, device_id, since) values ($1, $2, $3) on conflict do nothing",
+        user as UserId,
+        device as DeviceId,
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// How exact “last seen” is for a device: to the day. Most log ins set it to the value that it has,

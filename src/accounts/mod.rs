@@ -12,6 +12,7 @@ pub mod devices;
 pub mod email_changes;
 pub mod generated_passwords;
 pub mod notices;
+pub mod pairs;
 pub mod registrations;
 pub mod sessions;
 pub mod support_requests;

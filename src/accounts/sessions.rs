@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
-use super::devices;
+use super::{devices, pairs::Counterpart};
 use crate::domain::{
     AccountId, AccountType, ActivityId, Client, DeviceId, DisplayName, EmailAddress, TokenHash, UserId,
 };
@@ -45,6 +45,8 @@ pub struct SignedIn {
     pub account_id: AccountId,
     /// Its type.
     pub account_type: AccountType,
+    /// The other account of the pair, where one can switch to it, as far as that is known without asking.
+    pub counterpart_id: Option<AccountId>,
     /// The user's address.
     pub email: EmailAddress,
     /// The account's display name.
@@ -123,7 +125,15 @@ pub async fn load(
         r#"select sessions.user_id as "user_id: UserId", account_id as "account_id: AccountId",
                account_type as "account_type: AccountType", email as "email: EmailAddress",
                display_name as "display_name: DisplayName",
-               password_is_generated, last_seen_at, expires_at
+               password_is_generated, last_seen_at, expires_at,
+               (select other.id
+                from accounts as other join users as theirs on theirs.id = other.user_id
+                where other.id in (
+                    select artist_account_id from pairs where customer_account_id = account_id
+                    union all
+                    select customer_account_id from pairs where artist_account_id = account_id
+                ) and other.deletion_due_at is null and theirs.deletion_due_at is null and theirs.locked_at is null
+               ) as "counterpart_id: AccountId"
            from sessions
            join users on users.id = sessions.user_id
            join accounts on accounts.id = sessions.account_id
@@ -140,6 +150,7 @@ pub async fn load(
             user_id: row.user_id,
             account_id: row.account_id,
             account_type: row.account_type,
+            counterpart_id: row.counterpart_id,
             email: row.email,
             display_name: row.display_name,
             password_is_generated: row.password_is_generated,
@@ -147,6 +158,95 @@ pub async fn load(
         };
         (signed_in, row.expires_at)
     }))
+}
+
+/// Makes a session another one, with a new id, for the counterpart of its account, which is another
+/// user's; it belongs to both from then on, and keeps when and for how long somebody logged in. In a
+/// transaction that holds both users. Returns how long it lasts, with whether it is remembered, or `None`
+/// where the session has ended.
+pub async fn switch(
+    connection: &mut PgConnection,
+    from: &SignedIn,
+    to: &Counterpart,
+    id_hash: TokenHash,
+    client: &Client,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<(OffsetDateTime, bool)>> {
+    let row = sqlx::query!(
+        "with old as (
+             delete from sessions where id_hash = $1 and expires_at > $6
+             returning user_id, remember, logged_in_at, expires_at
+         )
+         insert into sessions (id_hash, user_id, other_user_id, account_id, remember, logged_in_at, last_seen_at,
+             expires_at, client_address, user_agent)
+         select $2, $3, user_id, $4, remember, logged_in_at, $6, expires_at, $5, $7 from old
+         returning expires_at, remember",
+        from.session.as_bytes(),
+        id_hash.as_bytes(),
+        to.user_id as UserId,
+        to.account_id as AccountId,
+        IpNet::from(client.address) as IpNet,
+        now,
+        client.user_agent,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| (row.expires_at, row.remember)))
+}
+
+/// Makes a session one of another account of the same user, who is here as that one at the next log in too.
+pub async fn switch_within(
+    connection: &mut PgConnection,
+    from: &SignedIn,
+    to: AccountId,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with here as (
+             update accounts set last_here_at = $4 where id = $3 and user_id = $2 returning id
+         )
+         update sessions set account_id = here.id from here where id_hash = $1",
+        from.session.as_bytes(),
+        from.user_id as UserId,
+        to as AccountId,
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Ends all sessions of a user, and those that were switched to or from them, except one.
+pub async fn end_all(
+    connection: &mut PgConnection,
+    user: UserId,
+    except: Option<TokenHash>,
+) -> sqlx::Result<u64> {
+    let ended = sqlx::query!(
+        "delete from sessions where (user_id = $1 or other_user_id = $1) and id_hash is distinct from $2",
+        user as UserId,
+        except.as_ref().map(TokenHash::as_bytes),
+    )
+    .execute(connection)
+    .await?;
+    Ok(ended.rows_affected())
+}
+
+/// Ends the sessions that were switched between two users, except one.
+pub async fn end_between(
+    connection: &mut PgConnection,
+    one: UserId,
+    other: UserId,
+    except: Option<TokenHash>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from sessions where user_id = any($1) and other_user_id = any($1) and id_hash is distinct from $2",
+        &[one.0, other.0],
+        except.as_ref().map(TokenHash::as_bytes),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Whether a session has not been ended; in a transaction that holds its user nobody ends it any more.

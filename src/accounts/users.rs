@@ -113,14 +113,15 @@ pub async fn by_id(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Op
 
 /// The same, held until the transaction ends, so that two changes come one after the other.
 pub async fn by_id_for_update(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User>> {
-    hold(connection, id).await?;
+    hold(connection, &[id]).await?;
     by_id(connection, id).await
 }
 
-/// Holds a user until the transaction ends: the statements that follow see what others did who held them
-/// before. Rows that name the user can be written meanwhile.
-pub async fn hold(connection: &mut PgConnection, id: UserId) -> sqlx::Result<()> {
-    sqlx::query!("select from users where id = $1 for no key update", id as UserId)
+/// Holds users until the transaction ends: the statements that follow see what others did who held them
+/// before. Rows that name the users can be written meanwhile. Whoever needs several holds them at once, in
+/// the one order in which everybody does, or each could wait for the other.
+pub async fn hold(connection: &mut PgConnection, ids: &[UserId]) -> sqlx::Result<()> {
+    sqlx::query!("select from users where id = any($1) order by id for no key update", ids as &[UserId])
         .execute(connection)
         .await?;
     Ok(())

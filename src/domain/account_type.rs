@@ -17,6 +17,22 @@ impl AccountType {
     /// Both, in the order in which forms offer them.
     pub const ALL: [Self; 2] = [Self::Customer, Self::Artist];
 
+    /// The one that a counterpart has.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Customer => Self::Artist,
+            Self::Artist => Self::Customer,
+        }
+    }
+
+    /// The word with its article, for a sentence.
+    pub fn with_article(self) -> &'static str {
+        match self {
+            Self::Customer => "a customer",
+            Self::Artist => "an artist",
+        }
+    }
+
     /// The account type that a form names, or `None` for any other word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == word)

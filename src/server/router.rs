@@ -11,7 +11,8 @@ use tower_http::timeout::TimeoutLayer;
 use super::{health, observe, security_headers};
 use crate::{
     features::{
-        dev_mailbox, help, home, login, notices, pairing, profile, recovery, registration, sessions, support,
+        dev_mailbox, help, home, login, notices, pairing, profile, recovery, registration,
+        sessions, support,
     },
     web::{
         error::{self, PageError},

@@ -11,15 +11,11 @@ use super::{
         captcha::{CaptchaField, SentCaptcha},
         password::{KEPT_BY_NO_PAGE, typing_advice},
     },
-    proof::{NotProved, prove},
-    standing::{Held, Standing},
+    proof::{Failed, NotProved, prove_user},
+    standing::Held,
     state::App,
 };
-use crate::{
-    accounts::credentials,
-    domain::{Client, EmailAddress, Password, PasswordHash},
-    platform::password_hasher::Verdict,
-};
+use crate::domain::{Client, EmailAddress, Password, PasswordHash};
 
 /// The field as a form was sent with it, with the captcha that goes along once a budget wants one.
 #[derive(Debug, Default, Deserialize)]
@@ -40,6 +36,11 @@ pub struct CurrentPassword {
 }
 
 impl CurrentPassword {
+    /// The captcha that goes along with it.
+    pub fn sent_captcha(&self) -> &SentCaptcha {
+        &self.sent_captcha
+    }
+
     /// Whether it is this password, until it is proved.
     pub fn is(&self, password: &Password) -> bool {
         self.current_password.reveal() == password.reveal()
@@ -99,31 +100,15 @@ impl CurrentPassword {
             return Ok(Err(NotProved::Password(words.to_owned())));
         }
         let password = std::mem::take(&mut self.current_password);
-        let mut connection = app.database.acquire().await?;
-        let credentials = credentials::by_email(&mut connection, email, device.0, app.clock.now()).await?;
-        let device_is_known = credentials.as_ref().is_some_and(|credentials| credentials.device_is_known);
-        let standing =
-            Standing::begin(app, &mut connection, client, device, Some(email), device_is_known, &password)
-                .await?;
-        let (sent, until) = (&self.sent_captcha, self.letters_until);
-        if let Err(held) = standing.pass(app, &mut connection, sent, &password, until).await? {
-            let Held { is_shut, words, captcha } = held;
-            self.captcha = captcha;
-            return Ok(Err(if is_shut { NotProved::Password(words) } else { NotProved::Captcha(words) }));
+        let asked = (&self.sent_captcha, self.letters_until);
+        match prove_user(app, client, device, Some(email), &password, asked).await? {
+            Ok(credentials) => return Ok(Ok(credentials.password_hash)),
+            Err(Failed::Held(Held { is_shut, words, captcha })) => {
+                self.captcha = captcha;
+                return Ok(Err(if is_shut { NotProved::Password(words) } else { NotProved::Captcha(words) }));
+            }
+            Err(Failed::Wrong(captcha)) => self.captcha = captcha,
         }
-        drop(connection);
-        let Standing { under_way, counted, .. } = standing;
-        let stored = credentials.map(|credentials| credentials.password_hash);
-        // A generated one that was not used yet is not the current one.
-        let verdict = prove(app, client, under_way, counted.clone(), &password, stored.as_ref(), &[]).await?;
-        if let (Verdict::Right { .. }, Some(stored)) = (verdict, stored) {
-            return Ok(Ok(stored));
-        }
-        let mut connection = app.database.acquire().await?;
-        self.captcha = match self.letters_until {
-            Some(_) => CaptchaField::new(app, &mut connection).await?,
-            None => Standing::next_captcha(app, &mut connection, &counted).await?,
-        };
         self.advice = typing_advice(password.reveal()).join(" ");
         Ok(Err(NotProved::Password("This is not your current password.".to_owned())))
     }

@@ -4,6 +4,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
+use super::signed_in_form::ShownTo;
 use crate::domain::AccountType;
 
 /// What every page shows around its own part.
@@ -24,6 +25,8 @@ pub struct Here {
     pub name: String,
     /// Which of the two account types it is.
     pub account_type: AccountType,
+    /// The button that leads to its counterpart, where there is one to switch to.
+    pub switch: Option<ShownTo>,
 }
 
 /// A template that is answered as a whole page.

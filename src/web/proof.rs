@@ -1,19 +1,25 @@
 //! One try at a password, on any form that asks for one.
 
+use time::OffsetDateTime;
 use tracing::Instrument;
 
 use super::{
+    device::Device,
     error::{PageError, refuse_spent},
     fields::{
         captcha::{CaptchaField, SentCaptcha},
         password::typing_advice,
     },
     form::{self, Complaints},
+    standing::{Held, Standing},
     state::App,
 };
 use crate::{
-    accounts::budgets::{self, Budget, Subject, Try},
-    domain::{Client, Password, PasswordHash},
+    accounts::{
+        budgets::{self, Budget, Subject, Try},
+        credentials::{self, Credentials},
+    },
+    domain::{Client, EmailAddress, Password, PasswordHash},
     platform::password_hasher::Verdict,
 };
 
@@ -98,6 +104,59 @@ pub async fn prove_asked(
     }
     let captcha = CaptchaField::once_spent(app, &mut *app.database.acquire().await?, counted).await?;
     unproved(NotProved::Password(wrong.to_owned()), captcha)
+}
+
+/// The one sentence for every failure of an address with its password.
+pub const FAILED: &str = "The email address or the password is wrong.";
+
+/// How a try at a user's password failed.
+#[derive(Debug)]
+pub enum Failed {
+    /// It was not let through.
+    Held(Held),
+    /// It was wrong, or nobody has that address. The next try wants this captcha.
+    Wrong(Option<CaptchaField>),
+}
+
+/// Proves the password of whoever has an address, within the budgets of log in, and at the cost of one hash
+/// whether or not anybody has it. A generated one that was not used yet proves nothing. Where the form wants a
+/// captcha until `letters_until` anyway, one right answer serves both. Holds no connection while it waits.
+///
+/// # Errors
+/// [`PageError::TooMany`], [`PageError::Busy`]; and when the database fails.
+pub async fn prove_user(
+    app: &App,
+    client: &Client,
+    device: Device,
+    email: Option<&EmailAddress>,
+    password: &Password,
+    (sent_captcha, letters_until): (&SentCaptcha, Option<OffsetDateTime>),
+) -> Result<Result<Credentials, Failed>, PageError> {
+    let mut connection = app.database.acquire().await?;
+    let credentials = match email {
+        Some(email) => credentials::by_email(&mut connection, email, device.0, app.clock.now()).await?,
+        None => None,
+    };
+    let device_is_known = credentials.as_ref().is_some_and(|credentials| credentials.device_is_known);
+    let standing =
+        Standing::begin(app, &mut connection, client, device, email, device_is_known, password).await?;
+    if let Err(held) = standing.pass(app, &mut connection, sent_captcha, password, letters_until).await? {
+        return Ok(Err(Failed::Held(held)));
+    }
+    drop(connection);
+    let Standing { under_way, counted, .. } = standing;
+    let stored = credentials.as_ref().map(|credentials| &credentials.password_hash);
+    let verdict = prove(app, client, under_way, counted.clone(), password, stored, &[]).await?;
+    match (credentials, verdict) {
+        (Some(credentials), Verdict::Right { .. }) => Ok(Ok(credentials)),
+        _ => {
+            let mut connection = app.database.acquire().await?;
+            Ok(Err(Failed::Wrong(match letters_until {
+                Some(_) => CaptchaField::new(app, &mut connection).await?,
+                None => Standing::next_captcha(app, &mut connection, &counted).await?,
+            })))
+        }
+    }
 }
 
 /// Compares a password with what is stored, and with the `generated` ones that were made alike, by one

@@ -1,6 +1,6 @@
 //! Sessions: tower-sessions keeps the cookie, `accounts::sessions` the rows.
 //!
-//! A session is made by logging in and by nothing else; its row's columns are written then and by
+//! A session is made by logging in, or by switching to a linked user, and by nothing else; its row's columns are written then and by
 //! statements that name them, so that nothing is ever saved as a whole. What ends a session deletes
 //! its row, and a request that was under way cannot bring it back.
 
@@ -11,7 +11,8 @@ use axum::{
     response::Response,
 };
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
 use tower_sessions::{
     Expiry, Session, SessionManagerLayer, SessionStore,
     cookie::SameSite,
@@ -23,10 +24,14 @@ use super::{
     device::Device,
     error::PageError,
     page::{Frame, Here},
+    signed_in_form::ShownTo,
     state::App,
 };
 use crate::{
-    accounts::sessions::{self, NewSession, SignedIn},
+    accounts::{
+        pairs::Counterpart,
+        sessions::{self, NewSession, SignedIn},
+    },
     domain::{AccountId, Client, EmailAddress, OwnPath, PasswordHash, TokenHash, UserId},
     platform::clock::Clock,
 };
@@ -39,6 +44,8 @@ pub const LOGGED_OUT: &str = "/login?because=logged-out";
 
 /// The key under which a new session's columns travel to the store.
 const NEW: &str = "new";
+/// The key under which the id travels to the store of a session whose row is there already.
+const MADE: &str = "made";
 /// The key under which a session that was found says whose it is.
 const SIGNED_IN: &str = "signed_in";
 
@@ -114,6 +121,50 @@ pub async fn log_in(
     Ok(())
 }
 
+/// Switches this browser's session to the counterpart of its account, in a transaction that holds the users
+/// of both. For another user it is a new session, in the place of the old one; `None` where that was ended.
+///
+/// # Errors
+/// When the database fails.
+pub async fn switch(
+    connection: &mut PgConnection,
+    signed_in: &SignedIn,
+    to: &Counterpart,
+    client: &Client,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<Switched>> {
+    if to.user_id == signed_in.user_id {
+        sessions::switch_within(connection, signed_in, to.account_id, now).await?;
+        return Ok(Some(Switched(None)));
+    }
+    let id = Id::default();
+    let made = sessions::switch(connection, signed_in, to, id_hash(&id), client, now).await?;
+    Ok(made.map(|(expires_at, remember)| {
+        let expiry = if remember { Expiry::AtDateTime(expires_at) } else { Expiry::OnSessionEnd };
+        Switched(Some((id, expiry)))
+    }))
+}
+
+/// A session that was switched, whose browser does not know it yet.
+pub struct Switched(Option<(Id, Expiry)>);
+
+impl Switched {
+    /// Gives the browser the cookie of its new session, where it is one. Once the transaction is committed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tell(self, session: &Session) -> Result<(), PageError> {
+        if let Some((id, expiry)) = self.0 {
+            // The row of the old one is gone, and this one's is there: nothing else is written.
+            session.flush().await?;
+            session.set_expiry(Some(expiry));
+            session.insert(MADE, id.to_string()).await?;
+            session.save().await?;
+        }
+        Ok(())
+    }
+}
+
 /// Ends this browser's session, where it has one.
 ///
 /// # Errors
@@ -183,6 +234,7 @@ impl Frame {
     /// Where the database fails.
     pub async fn of(app: &App, session: Option<&Session>) -> Result<Self, session::Error> {
         let here = signed_in(session).await?.map(|signed_in| Here {
+            switch: signed_in.counterpart_id.map(|_| ShownTo::new(&signed_in)),
             name: signed_in.display_name.map_or_else(|| signed_in.email.to_string(), |name| name.to_string()),
             account_type: signed_in.account_type,
         });
@@ -228,6 +280,11 @@ pub async fn mend_removal(mut response: Response) -> Response {
 #[async_trait]
 impl SessionStore for Store {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
+        if let Some(made) = record.data.remove(MADE) {
+            let made = made.as_str().and_then(|id| id.parse().ok());
+            record.id = made.ok_or_else(|| Error::Decode("no id of a session".to_owned()))?;
+            return Ok(());
+        }
         let Some(new) = record.data.remove(NEW) else {
             return Err(Error::Backend("a session is made by logging in".to_owned()));
         };

@@ -45,10 +45,29 @@ const FORMS: [(&str, &[&str]); 10] = [
 ];
 
 /// Every form of who is logged in, with the fields that it knows.
-const SIGNED_IN_FORMS: [(&str, &[&str]); 11] = [
+const SIGNED_IN_FORMS: [(&str, &[&str]); 15] = [
     ("/profile/sessions/end", &["session", "form_id", "account_id"]),
     ("/profile/sessions/end-others", &["account_id", "form_id"]),
     ("/profile/accounts/take-back", &["account_id", "form_id"]),
+    ("/profile/accounts", &["region", "region_id", "region_was", "account_id", "form_id"]),
+    (
+        "/profile/accounts",
+        &[
+            "email",
+            "password",
+            "current_password",
+            "captcha_id",
+            "captcha_answer",
+            "account_id",
+            "form_id",
+            "new_captcha",
+        ],
+    ),
+    (
+        "/profile/accounts/switch",
+        &["password", "captcha_id", "captcha_answer", "account_id", "form_id", "new_captcha"],
+    ),
+    ("/profile/accounts/unlink", &["account_id", "form_id"]),
     (
         "/profile/details",
         &[
@@ -60,6 +79,7 @@ const SIGNED_IN_FORMS: [(&str, &[&str]); 11] = [
             "saved_region_was",
             "phone",
             "phone_was",
+            "counterpart",
             "form_id",
             "account_id",
         ],

@@ -208,7 +208,7 @@ async fn the_others_go_on_looking_the_same_when_one_of_several_has_become_a_user
     ann.confirm(&second).await;
     assert!(stranger.open("/register/letter").await.words().contains("Handed over"));
     let page = stranger.open(&first).await;
-    page.is(410).says("This address is registered already");
+    page.is(410).says("You have this account already");
     assert!(page.has(".ways a[href='/login']"));
     let token = first.rsplit_once('=').expect("a token").1;
     stranger.post("/confirm", &format!("token={token}")).await.is(410);
@@ -285,4 +285,102 @@ async fn a_link_that_ran_out_says_so() {
     site.let_pass(Duration::days(7)).await;
     ann.send(form).await.is(404).says("a registration waits 7 days");
     assert_eq!(site.count("users").await, 0);
+}
+
+/// Registers once more with an address that has an artist, as customer, and returns the letter's link.
+async fn second_registration(site: &Site, visitor: &mut Visitor) -> String {
+    visitor.register_as("ann@example.com", "another password", "customer").await;
+    let letter = site.letter("ann@example.com", "You are registered already", 0).await;
+    assert!(letter.text().contains("You are registered already as artist"), "{}", letter.text());
+    letter.link()
+}
+
+#[tokio::test]
+async fn a_known_address_adds_the_other_type_by_the_button_logged_in_as_its_user() {
+    let site = Site::start().await;
+    let mut ann = site.user("ann@example.com").await;
+    let link = second_registration(&site, &mut ann).await;
+    let page = ann.open(&link).await;
+    page.is(200).says("Add a customer account");
+    assert_eq!(page.text("main button"), "Add the customer account in Bavaria, Germany");
+    assert!(!page.has("#password"), "the chosen password is dropped");
+    for _ in 0..2 {
+        let page = ann.submit(page.form("/confirm")).await;
+        assert_eq!(page.is(303).header("location"), "/profile/accounts?because=added");
+    }
+    assert_eq!((site.count("accounts").await, site.count("pairs").await), (2, 1));
+    site.visitor().try_password("ann@example.com", "another password").await.is(422);
+    assert_eq!(ann.open(&link).await.address, "/profile?because=already-confirmed");
+    ann.log_out().await;
+    assert_eq!(ann.open(&link).await.address, "/login?because=already-confirmed");
+}
+
+#[tokio::test]
+async fn anybody_else_logs_in_first_and_comes_back() {
+    let site = Site::start().await;
+    site.user("ann@example.com").await;
+    let mut stranger = site.visitor();
+    let link = second_registration(&site, &mut stranger).await;
+    let page = stranger.get(&link).await;
+    assert!(
+        page.is(303).header("location").starts_with("/login?because=log-in-first&next=%2Fconfirm%3Ftoken%3D")
+    );
+    let page = stranger.follow(page).await;
+    let form = page.form("/login").fill("email", "ann@example.com").fill("password", PASSWORD);
+    stranger.send(form).await.says("Add a customer account");
+
+    let mut bob = site.user("bob@example.com").await;
+    let page = bob.open(&link).await;
+    page.is(410).says("Log in to add the account");
+    assert!(page.has("main form[action='/logout']"));
+    let token = link.rsplit_once('=').expect("a token").1;
+    bob.post("/confirm", &format!("token={token}")).await.is(410);
+    assert_eq!(site.count("accounts").await, 2);
+}
+
+#[tokio::test]
+async fn what_is_held_or_linked_already_is_said_with_what_can_be_done() {
+    let site = Site::start().await;
+    let mut ann = site.user("ann@example.com").await;
+    let link = second_registration(&site, &mut ann).await;
+    site.give_customer_account("ann@example.com").await;
+    let page = ann.open(&link).await;
+    page.is(410).says("You have this account already");
+    assert!(page.has("a[href='/profile/accounts']") && page.has("a[href='/login']"));
+
+    let mut bob = site.user("bob@example.com").await;
+    site.sql("update users set email = 'eve@example.com', email_key = 'eve@example.com' where email = 'ann@example.com'").await;
+    let letters = site.sink.count();
+    let mut cy = site.visitor();
+    cy.register_as("cy@example.com", PASSWORD, "customer").await;
+    let link = site.letter("cy@example.com", "Confirm your registration", letters).await.link();
+    cy.confirm(&link).await;
+    let form = bob.open("/profile/accounts").await.forms("/profile/accounts").remove(1);
+    let form =
+        form.fill("email", "cy@example.com").fill("password", PASSWORD).fill("current_password", PASSWORD);
+    bob.submit(form).await.is(303);
+    bob.register_as("bob@example.com", PASSWORD, "customer").await;
+    let letter = site.letter("bob@example.com", "You are registered already", 0).await;
+    assert!(letter.text().contains("unlink them first"), "{}", letter.text());
+    assert!(!letter.text().contains("token="), "nothing can be confirmed");
+}
+
+#[tokio::test]
+async fn a_second_registration_confirmed_while_logged_in_offers_to_link_right_there() {
+    let site = Site::start().await;
+    let mut ann = site.user("ann@example.com").await;
+    ann.register_as("bob@example.com", "another password", "customer").await;
+    let link = site.letter("bob@example.com", "Confirm your registration", 0).await.link();
+    let page = ann.confirm(&link).await;
+    assert_eq!(page.path(), "/profile/accounts");
+    let form = page.forms("/profile/accounts").remove(1);
+    assert_eq!(form.value("email"), "ann@example.com");
+    let form = form.fill("password", PASSWORD).fill("current_password", "another password");
+    assert_eq!(ann.submit(form).await.is(303).header("location"), "/profile/accounts?because=linked");
+
+    // Nobody reads another's address by way of it.
+    let id = site.value("select id from users where email = 'ann@example.com'").await;
+    let mut eve = site.user("eve@example.com").await;
+    let page = eve.open(&format!("/profile/accounts?other={id}")).await;
+    assert_eq!(page.forms("/profile/accounts").remove(1).value("email"), "");
 }

@@ -264,3 +264,66 @@ async fn sessions_are_ended_a_deletion_is_taken_back_and_a_notice_is_answered() 
     browser.is_at("/profile").await;
     browser.says("main", "Your password is a generated one.").await;
 }
+
+/// Logs in on the way to the accounts.
+async fn open_accounts(browser: &Browser) {
+    browser.open("/profile/accounts").await;
+    browser.is_at("/login").await;
+    browser.log_in("ann@example.com", PASSWORD).await;
+    browser.is_at("/profile/accounts").await;
+}
+
+/// Presses the button in the header, and is somebody else.
+async fn switch(browser: &Browser, name: &str, account_type: &str) {
+    browser.click("header form[action='/profile/accounts/switch'] button").await;
+    browser.is_at("/profile").await;
+    browser.says("header .name", name).await;
+    browser.says("header .as", account_type).await;
+}
+
+async fn add_the_other_type(browser: &Browser) {
+    open_accounts(browser).await;
+    assert_eq!(browser.value("#region").await, "Bavaria, Germany");
+    browser.click("form:has(#region) button.main").await;
+    browser.says(".notice.good", "You have both types of accounts now").await;
+    switch(browser, "ann@example.com", "customer").await;
+    switch(browser, "ann@example.com", "artist").await;
+}
+
+async fn link_another_user(site: &Site, browser: &Browser) {
+    let mut bob = site.visitor();
+    bob.register_as("bob@example.com", "another password", "customer").await;
+    let link = site.sink.letter_to("bob@example.com").await.link();
+    assert_eq!(bob.confirm(&link).await.path(), "/profile");
+    open_accounts(browser).await;
+    browser.type_into("#email", "bob@example.com").await;
+    browser.type_into("#password", "another password").await;
+    browser.type_into("#current_password", PASSWORD).await;
+    browser.click("form:has(#email) button.main").await;
+    browser.says(".notice.good", "The two accounts are linked").await;
+    switch(browser, "bob@example.com", "customer").await;
+    switch(browser, "ann@example.com", "artist").await;
+    browser.open("/profile/accounts").await;
+    browser.click("form[action='/profile/accounts/unlink'] button").await;
+    browser.says(".notice.good", "The two accounts are no longer linked").await;
+}
+
+#[tokio::test]
+async fn both_types_with_one_address_and_with_two() {
+    let site = Site::start().await;
+    site.user("ann@example.com").await;
+    let browser = site.browser("/").await;
+    link_another_user(&site, &browser).await;
+    let browser = site.browser("/").await;
+    add_the_other_type(&browser).await;
+}
+
+#[tokio::test]
+async fn both_types_with_one_address_and_with_two_without_scripts() {
+    let site = Site::start().await;
+    site.user("ann@example.com").await;
+    let browser = Browser::without_scripts(&site.url()).await;
+    link_another_user(&site, &browser).await;
+    let browser = Browser::without_scripts(&site.url()).await;
+    add_the_other_type(&browser).await;
+}

@@ -23,6 +23,7 @@ mod housekeeping;
 mod in_browser;
 mod kit;
 mod letters;
+mod linking;
 mod login;
 mod notices;
 mod outages;

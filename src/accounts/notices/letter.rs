@@ -49,6 +49,8 @@ impl NoticeKind {
             Self::DeletionAsked => "All your data here are to be deleted",
             Self::CustomerDeletionAsked => "Your customer account is to be deleted",
             Self::ArtistDeletionAsked => "Your artist account is to be deleted",
+            Self::Linked => "Your account was linked with another one",
+            Self::Unlinked => "Your account is no longer linked with another one",
         }
     }
 
@@ -76,6 +78,17 @@ impl NoticeKind {
             ),
             Self::CustomerDeletionAsked => account_goes(AccountType::Customer, &goes_at),
             Self::ArtistDeletionAsked => account_goes(AccountType::Artist, &goes_at),
+            Self::Linked => {
+                "Your account at Vestibule was linked with the account of another email address. Whoever is logged in \
+                 to either can switch to the other. The page “Your accounts” of your profile says which one it is, and \
+                 unlinks the two."
+                    .to_owned()
+            }
+            Self::Unlinked => {
+                "Your account at Vestibule is no longer linked with the account of another email address. Nobody can \
+                 switch between the two any more; either stays what it is."
+                    .to_owned()
+            }
         }
     }
 
@@ -93,7 +106,11 @@ impl NoticeKind {
                 "If it was not you, open the page below within {days} days. Its button takes the deletion back, ends \
                  all sessions, and sends a new password to this address; the present one then no longer works."
             ),
-            Self::PasswordChanged | Self::PasswordRecovered => format!(
+            Self::Linked => format!(
+                "If it was not you, open the page below within {days} days. Its button unlinks the two accounts, ends \
+                 all sessions, and sends a new password to this address; the present one then no longer works."
+            ),
+            Self::PasswordChanged | Self::PasswordRecovered | Self::Unlinked => format!(
                 "If it was not you, open the page below within {days} days. Its button ends all sessions, and sends a \
                  new password to this address; the present one then no longer works."
             ),

@@ -38,6 +38,10 @@ pub enum NoticeKind {
     CustomerDeletionAsked,
     /// The artist account of two accounts is to be deleted.
     ArtistDeletionAsked,
+    /// The account was linked with another user's.
+    Linked,
+    /// Such a link was ended.
+    Unlinked,
 }
 
 /// A notice that is about to be sent.
@@ -75,18 +79,20 @@ pub struct Notice {
 }
 
 /// Tells an address what happened, in a transaction that holds the user: answering a notice voids the later
-/// ones, so they stand in the order in which they were done, whenever each was begun.
+/// ones, so they stand in the order in which they were done, whenever each was begun. Returns when it happened
+/// in that order.
 pub async fn send(
     connection: &mut PgConnection,
     new: &NewNotice<'_>,
     now: OffsetDateTime,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<OffsetDateTime> {
     let id = NoticeId::new();
-    sqlx::query!(
+    let happened_at = sqlx::query_scalar!(
         "insert into notices (id, user_id, kind, email, email_key, happened_at, client_address, user_agent,
              password_hash)
          select $1, $2, $3, $4, $5, greatest($6, max(happened_at) + interval '1 microsecond'), $7, $8, $9
-         from notices where user_id = $2",
+         from notices where user_id = $2
+         returning happened_at",
         id as NoticeId,
         new.user_id as UserId,
         new.kind as NoticeKind,
@@ -97,10 +103,10 @@ pub async fn send(
         new.client.user_agent,
         new.password_hash.as_str(),
     )
-    .execute(&mut *connection)
+    .fetch_one(&mut *connection)
     .await?;
     mail::enqueue::<NoticeLetter>(connection, new.to, Some(id.0), now).await?;
-    Ok(())
+    Ok(happened_at)
 }
 
 /// The notice of this id, where it can be answered.

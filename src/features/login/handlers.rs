@@ -24,15 +24,12 @@ use crate::{
         fields::{captcha::CaptchaField, password::typing_advice},
         form::Form,
         page::{Frame, Page},
-        proof::prove,
+        proof::{FAILED, prove},
         session::{self, LOGGED_OUT, Proved},
         standing::{Held, Standing, locked_out},
         state::App,
     },
 };
-
-/// The one sentence for every failure.
-const FAILED: &str = "The email address or the password is wrong.";
 
 /// Where who has logged in within the grace of their deletion is told that they stay.
 const DELETION_TAKEN_BACK: &str = "/profile?because=deletion-taken-back";

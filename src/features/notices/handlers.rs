@@ -15,6 +15,7 @@ use crate::{
         activity::{self, Event},
         credentials, deletion, email_changes, generated_passwords,
         notices::{self, Notice},
+        pairs,
         users::{self, User},
     },
     domain::{Client, Token},
@@ -155,6 +156,7 @@ async fn disown(
     activity::record(&mut tx, user.id, &Event::DisownedByNotice, Some(client), now).await?;
     credentials::void_password(&mut tx, user.id, &app.hasher.unknown_to_all(), now).await?;
     email_changes::void(&mut tx, user.id).await?;
+    pairs::unlink_since(&mut tx, user.id, notice.happened_at, client, now).await?;
     deletion::take_back(&mut tx, user.id, client, now).await?;
     deletion::take_back_accounts(&mut tx, user.id, client, now).await?;
     notices::void_since(&mut tx, notice).await?;

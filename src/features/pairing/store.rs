@@ -1,7 +1,7 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::domain::{AccountId, AccountType, RegionId, UserId};
+use crate::domain::{AccountId, AccountType, EmailAddress, RegionId, TokenHash, UserId};
 
 /// One of somebody's accounts.
 pub struct Account {
@@ -23,5 +23,23 @@ pub async fn accounts(connection: &mut PgConnection, user: UserId) -> sqlx::Resu
         user as UserId,
     )
     .fetch_all(connection)
+    .await
+}
+
+/// The address of a user who has logged in on this device before; nobody else's is told.
+pub async fn email_known_here(
+    connection: &mut PgConnection,
+    user: UserId,
+    device: TokenHash,
+) -> sqlx::Result<Option<EmailAddress>> {
+    sqlx::query_scalar!(
+        r#"select email as "email: EmailAddress" from users
+           join known_devices on known_devices.user_id = users.id
+           join devices on devices.id = known_devices.device_id
+           where users.id = $1 and devices.token_hash = $2"#,
+        user as UserId,
+        device.as_bytes(),
+    )
+    .fetch_optional(connection)
     .await
 }

@@ -12,11 +12,12 @@ use tower_sessions::Session;
 use crate::{
     accounts::{
         budgets::{self, Budget, Subject},
+        pairs::{self, NotAdded},
         registrations::{self, Registration},
         sessions::SignedIn,
-        users::{self, Holder},
+        users::{self, Holder, User},
     },
-    domain::{AccountId, Client, Password, Token, UserId},
+    domain::{AccountId, AccountType, Client, EmailAddress, OwnPath, Password, Token, UserId},
     web::{
         device::Device,
         error::PageError,
@@ -37,6 +38,9 @@ use crate::{
 /// A confirmation that is sent again this soon is a double click, and answered as the first time. Any
 /// later, whoever logged out meanwhile would be logged in again without a password.
 const SENT_AGAIN_WITHIN: Duration = Duration::seconds(5);
+
+/// Where who has added an account arrives.
+const ADDED: &str = "/profile/accounts?because=added";
 
 /// The form's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,21 +96,27 @@ struct NoConfirmationPage {
     days: i64,
 }
 
-/// How an address is not free.
-enum Taken {
-    /// It has a user by now.
-    HasUser,
-    /// It is kept for who gave it up lately, and free from then on, where that is known.
-    Reserved { free_from: Option<OffsetDateTime> },
+/// `/confirm` for a user who has the other account type already.
+#[derive(Template)]
+#[template(path = "registration/add_account.html")]
+struct AdditionPage {
+    frame: Frame,
+    token: String,
+    registration: Registration,
+    region: String,
+    now: OffsetDateTime,
 }
 
-impl From<Holder> for Taken {
-    fn from(holder: Holder) -> Self {
-        match holder {
-            Holder::User(_) => Self::HasUser,
-            Holder::Reserved { free_from, .. } => Self::Reserved { free_from },
-        }
-    }
+/// How an address is not free.
+enum Taken {
+    /// Its user has an account of this type.
+    Held(AccountType),
+    /// Its user's account is linked with another user's, of this type.
+    Linked(AccountType),
+    /// Its user can add the account, and somebody else is logged in here.
+    SomebodyElses(EmailAddress),
+    /// It is kept for who gave it up lately, and free from then on, where that is known.
+    Reserved { free_from: Option<OffsetDateTime> },
 }
 
 /// `GET /confirm?token=`: shows what would be confirmed, and changes nothing.
@@ -119,7 +129,13 @@ pub async fn show(
 ) -> Result<Response, PageError> {
     let mut connection = app.database.acquire().await?;
     let registration = match look_up(&mut connection, &link.token, app.clock.now()).await? {
-        Ok(registration) => registration,
+        Ok(Found::New(registration)) => registration,
+        Ok(Found::Second(registration, user)) => {
+            return match who_may_add(signed_in, &registration, user, &link.token)? {
+                Ok(_) => Ok(AdditionPage::new(&app, frame, link.token, registration).ok()),
+                Err(closed) => Ok(closed.answer(frame, None, app.clock.now())),
+            };
+        }
         Err(closed) => return Ok(closed.answer(frame, signed_in.as_ref(), app.clock.now())),
     };
     let asks_password = !registrations::is_own(&mut connection, &registration, device.0).await?;
@@ -144,8 +160,20 @@ pub async fn submit(
     let now = app.clock.now();
     let mut connection = app.database.acquire().await?;
     let registration = match look_up(&mut connection, &form.token, now).await? {
-        Ok(registration) => registration,
-        Err(Closed::Used(registration)) if is_sent_again(&registration, now) => registration,
+        Ok(Found::New(registration)) => registration,
+        Ok(Found::Second(registration, user)) => {
+            drop(connection);
+            return match who_may_add(signed_in, &registration, user, &form.token)? {
+                Ok(user) => add(&app, frame, user, &registration, &form.token, &client).await,
+                Err(closed) => Ok(closed.answer(frame, None, now)),
+            };
+        }
+        Err(Closed::Used(registration)) if is_sent_again(&registration, now) => match signed_in {
+            Some(signed_in) if is_of(&registration, Some(&signed_in)) => {
+                return Ok(Redirect::to(done(&registration, &signed_in)).into_response());
+            }
+            _ => registration,
+        },
         Err(closed) => return Ok(closed.answer(frame, signed_in.as_ref(), app.clock.now())),
     };
     let is_own = registrations::is_own(&mut connection, &registration, device.0).await?;
@@ -170,7 +198,21 @@ pub async fn submit(
     };
     let proved = Proved { user_id, account_id, password_hash: &registration.password_hash };
     session::log_in(&app, &session, client, device, proved, false).await?;
-    Ok(Redirect::to("/profile").into_response())
+    match signed_in.filter(|before| before.user_id != user_id) {
+        // They may want to link the two.
+        Some(before) => {
+            Ok(Redirect::to(&format!("/profile/accounts?other={}", before.user_id)).into_response())
+        }
+        None => Ok(Redirect::to("/profile").into_response()),
+    }
+}
+
+/// A registration that waits for an answer.
+enum Found {
+    /// It is to become a user.
+    New(Registration),
+    /// It can become nothing but the other account of this user.
+    Second(Registration, User),
 }
 
 /// A registration that a link can do nothing with.
@@ -188,7 +230,7 @@ async fn look_up(
     connection: &mut PgConnection,
     token: &str,
     now: OffsetDateTime,
-) -> sqlx::Result<Result<Registration, Closed>> {
+) -> sqlx::Result<Result<Found, Closed>> {
     let Some(token) = Token::parse(token) else { return Ok(Err(Closed::Nothing)) };
     let Some(registration) = registrations::by_token(connection, token.hash(), now).await? else {
         return Ok(Err(Closed::Nothing));
@@ -197,13 +239,98 @@ async fn look_up(
         return Ok(Err(Closed::Used(registration)));
     }
     let Some(holder) = users::holder(connection, &registration.email, now).await? else {
-        return Ok(Ok(registration));
+        return Ok(Ok(Found::New(registration)));
     };
     // The same form, sent twice at once, may have made that user since the registration was read.
-    Ok(Err(match registrations::by_id(connection, registration.id, now).await? {
-        Some(used) if used.confirmed.is_some() => Closed::Used(used),
-        _ => Closed::Taken(holder.into()),
-    }))
+    match registrations::by_id(connection, registration.id, now).await? {
+        Some(used) if used.confirmed.is_some() => Ok(Err(Closed::Used(used))),
+        _ => taken(connection, registration, holder).await,
+    }
+}
+
+/// What a registration can become whose address has somebody.
+async fn taken(
+    connection: &mut PgConnection,
+    registration: Registration,
+    holder: Holder,
+) -> sqlx::Result<Result<Found, Closed>> {
+    let user = match holder {
+        Holder::User(user) => user,
+        Holder::Reserved { free_from, .. } => return Ok(Err(Closed::Taken(Taken::Reserved { free_from }))),
+    };
+    let account_type = registration.account_type;
+    Ok(match pairs::why_not_added(connection, user.id, account_type).await? {
+        None => Ok(Found::Second(registration, user)),
+        Some(NotAdded::Held) => Err(Closed::Taken(Taken::Held(account_type))),
+        Some(NotAdded::Linked) => Err(Closed::Taken(Taken::Linked(account_type))),
+    })
+}
+
+/// Only its user adds an account: anybody else logs in first, and comes back.
+fn who_may_add(
+    signed_in: Option<SignedIn>,
+    registration: &Registration,
+    user: User,
+    token: &str,
+) -> Result<Result<SignedIn, Closed>, PageError> {
+    match signed_in {
+        Some(signed_in) if signed_in.user_id == user.id => Ok(Ok(signed_in)),
+        // As it was typed there: how the user spells it is not for everybody.
+        Some(_) => Ok(Err(Closed::Taken(Taken::SomebodyElses(registration.email.clone())))),
+        None => Err(PageError::LogInFirst(OwnPath::parse(&format!("/confirm?token={token}")))),
+    }
+}
+
+/// Adds the account to who is logged in, once.
+async fn add(
+    app: &App,
+    frame: Frame,
+    signed_in: SignedIn,
+    registration: &Registration,
+    token: &str,
+    client: &Client,
+) -> Result<Response, PageError> {
+    let now = app.clock.now();
+    let Some(token) = Token::parse(token) else { return Ok(Closed::Nothing.answer(frame, None, now)) };
+    let mut tx = app.database.begin().await?;
+    registrations::by_id_for_update(&mut tx, registration.id, now).await?;
+    users::hold(&mut tx, &[signed_in.user_id]).await?;
+    // Looked up by its link once more, as `confirm` does.
+    let Some(registration) = registrations::by_token(&mut tx, token.hash(), now).await? else {
+        return Ok(Closed::Nothing.answer(frame, None, now));
+    };
+    if registration.confirmed.is_some() {
+        return Ok(Redirect::to(done(&registration, &signed_in)).into_response());
+    }
+    // What can be undone by a notice is not added to; and the address may be another user's by now.
+    let user = users::by_id(&mut tx, signed_in.user_id).await?;
+    if user.is_none_or(|user| user.email.key() != registration.email.key()) {
+        return Ok(Closed::Nothing.answer(frame, None, now));
+    }
+    let (user, account_type) = (signed_in.user_id, registration.account_type);
+    let closed =
+        match pairs::add_account(&mut tx, user, account_type, &registration.region_id, client, now).await? {
+            Ok(account) => {
+                registrations::set_confirmed(&mut tx, registration.id, user, account, now).await?;
+                tx.commit().await?;
+                return Ok(Redirect::to(ADDED).into_response());
+            }
+            Err(NotAdded::Held) => Taken::Held(account_type),
+            Err(NotAdded::Linked) => Taken::Linked(account_type),
+        };
+    Ok(Closed::Taken(closed).answer(frame, Some(&signed_in), now))
+}
+
+/// Where the button has led that confirmed this registration for who is logged in here.
+fn done(registration: &Registration, signed_in: &SignedIn) -> &'static str {
+    let is_added = registration.confirmed.is_some_and(|(_, _, account)| account != signed_in.account_id);
+    if is_added { ADDED } else { "/profile" }
+}
+
+/// Whether a registration became who is logged in here.
+fn is_of(registration: &Registration, signed_in: Option<&SignedIn>) -> bool {
+    let user = registration.confirmed.map(|(_, user, _)| user);
+    signed_in.is_some_and(|signed_in| Some(signed_in.user_id) == user)
 }
 
 fn is_sent_again(registration: &Registration, now: OffsetDateTime) -> bool {
@@ -254,8 +381,16 @@ async fn confirm(
     }
     let Some((user, account)) = users::insert(&mut tx, &registration, client, now).await? else {
         drop(tx);
-        let holder = users::holder(&mut *app.database.acquire().await?, &registration.email, now).await?;
-        return Ok(Err(holder.map_or(Closed::Nothing, |holder| Closed::Taken(holder.into()))));
+        let mut connection = app.database.acquire().await?;
+        let Some(holder) = users::holder(&mut connection, &registration.email, now).await? else {
+            return Ok(Err(Closed::Nothing));
+        };
+        // Somebody was faster: whoever can still add the account comes by the link again.
+        return Ok(Err(match taken(&mut connection, registration, holder).await? {
+            Ok(Found::Second(registration, _)) => Closed::Taken(Taken::SomebodyElses(registration.email)),
+            Ok(Found::New(_)) => Closed::Nothing,
+            Err(closed) => closed,
+        }));
     };
     registrations::set_confirmed(&mut tx, registration.id, user, account, now).await?;
     tx.commit().await?;
@@ -268,9 +403,7 @@ impl Closed {
         let days = registrations::LIFETIME.whole_days();
         match self {
             Self::Used(registration) => {
-                let user = registration.confirmed.map(|(_, user, _)| user);
-                let is_here = signed_in.is_some_and(|signed_in| Some(signed_in.user_id) == user);
-                let to = if is_here { "/profile" } else { "/login" };
+                let to = if is_of(&registration, signed_in) { "/profile" } else { "/login" };
                 Redirect::to(&format!("{to}?because=already-confirmed")).into_response()
             }
             Self::Taken(taken) => {
@@ -280,6 +413,13 @@ impl Closed {
                 NoConfirmationPage { frame, taken: None, now, days }.with_status(StatusCode::NOT_FOUND)
             }
         }
+    }
+}
+
+impl AdditionPage {
+    fn new(app: &App, frame: Frame, token: String, registration: Registration) -> Self {
+        let region = region::full_name(&registration.region_id);
+        Self { frame, token, region, registration, now: app.clock.now() }
     }
 }
 

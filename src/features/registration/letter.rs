@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use crate::{
     accounts::{
+        pairs::{self, NotAdded},
         registrations,
         users::{self, Holder},
     },
@@ -21,12 +22,18 @@ pub struct RegistrationLetter {
     public_url: PublicUrl,
 }
 
+/// What a letter to a known address says of the password.
+const FORGOTTEN: &str = "If you have forgotten your password, press “Have you forgotten your password?” on the log in \
+     page: a new one comes by mail.";
+
 /// What there is to tell an address.
 enum About {
     /// Nobody has it: the link that confirms.
     Link(Token),
-    /// It has a user, who is told how to log in.
-    Known,
+    /// It has a user, who can add this type of account: the link that does it.
+    Second(Token),
+    /// It has a user, who is told how to log in, and why nothing can be added.
+    Known(NotAdded),
     /// It is kept for who gave it up lately, and free from then on.
     Reserved(Option<OffsetDateTime>),
 }
@@ -66,16 +73,44 @@ impl RegistrationLetter {
                 why: "You get this letter because somebody entered this address on our registration page. If it was \
                       not you, do nothing: then no account is made.",
             },
-            About::Known => Draft {
+            About::Second(token) => Draft {
+                subject: "You are registered already",
+                paragraphs: vec![
+                    format!(
+                        "Somebody, perhaps you, registered at Vestibule with this address on {made_at} as \
+                         {account_type}. You are registered already as {}, so nothing was changed.",
+                        account_type.other()
+                    ),
+                    format!(
+                        "If you want {} account as well, open the page below, log in with the password that you have, \
+                         and press the button there. The password that was entered in that registration counts for \
+                         nothing.",
+                        account_type.with_article()
+                    ),
+                    FORGOTTEN.to_owned(),
+                ],
+                password: None,
+                button: "Add the account",
+                address: self.public_url.with(&format!("/confirm?token={}", token.reveal())),
+                why: "You get this letter because somebody entered this address on our registration page. If it was \
+                      not you, do nothing: your account stays as it is.",
+            },
+            About::Known(why) => Draft {
                 subject: "You are registered already",
                 paragraphs: vec![
                     format!(
                         "Somebody, perhaps you, registered at Vestibule with this address on {made_at} as \
                          {account_type}. You are registered already, so nothing was changed."
                     ),
-                    "Log in with your password. If you have forgotten it, press “Have you forgotten your password?” on \
-                     the log in page: a new one comes by mail."
-                        .to_owned(),
+                    match why {
+                        NotAdded::Held => "Log in with your password.".to_owned(),
+                        NotAdded::Linked => format!(
+                            "Your account is linked with the {account_type} account of another address. Log in with your \
+                             password, and switch between the two; to add {} account here, unlink them first.",
+                            account_type.with_article()
+                        ),
+                    },
+                    FORGOTTEN.to_owned(),
                 ],
                 password: None,
                 button: "Log in",
@@ -113,7 +148,10 @@ impl Letter for RegistrationLetter {
         };
         let (to, about) = match users::holder(connection, &registration.email, owed.now).await? {
             None => (registration.email, About::Link(token)),
-            Some(Holder::User(user)) => (user.email, About::Known),
+            Some(Holder::User(user)) => {
+                let why = pairs::why_not_added(connection, user.id, registration.account_type).await?;
+                (user.email, why.map_or(About::Second(token), About::Known))
+            }
             Some(Holder::Reserved { free_from, .. }) => (registration.email, About::Reserved(free_from)),
         };
         let content =

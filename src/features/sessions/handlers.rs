@@ -12,7 +12,8 @@ use super::{
 use crate::{
     accounts::{
         activity::{self, Event},
-        sessions::SignedIn,
+        sessions::{self, SignedIn},
+        users,
     },
     domain::{Client, TokenHash},
     web::{
@@ -90,6 +91,7 @@ pub async fn end(
     let is_here = id == signed_in.session;
     let redirect = if is_here { LOGGED_OUT } else { ENDED };
     if form.shown_to.accept(&mut tx, redirect, now).await? && !is_here {
+        users::hold(&mut tx, &[signed_in.user_id]).await?;
         let ended = store::end(&mut tx, signed_in.user_id, id).await?.ok_or(PageError::NotFound)?;
         let event = Event::SessionEnded { client: ended };
         activity::record(&mut tx, signed_in.user_id, &event, Some(&client), now).await?;
@@ -113,7 +115,10 @@ pub async fn end_others(
     if let Some(answer) = shown_to.answered(&app, &mut tx, &signed_in).await? {
         return Ok(answer);
     }
-    if shown_to.accept(&mut tx, OTHERS_ENDED, now).await? && store::end_others(&mut tx, &signed_in).await? > 0
+    // Held, so that none of them is being switched to a linked user meanwhile.
+    users::hold(&mut tx, &[signed_in.user_id]).await?;
+    if shown_to.accept(&mut tx, OTHERS_ENDED, now).await?
+        && sessions::end_all(&mut tx, signed_in.user_id, Some(signed_in.session)).await? > 0
     {
         activity::record(&mut tx, signed_in.user_id, &Event::OtherSessionsEnded, Some(&client), now).await?;
     }

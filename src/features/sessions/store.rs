@@ -18,6 +18,8 @@ pub struct SessionRow {
     pub logged_in_at: OffsetDateTime,
     pub last_seen_at: OffsetDateTime,
     pub client: Client,
+    /// Whether it was switched to or from a linked user, and belongs to both.
+    pub is_linked: bool,
 }
 
 /// Where a page of sessions ends. It holds the time too: the session itself may be ended by then.
@@ -35,7 +37,7 @@ pub async fn this_one(
     let row = sqlx::query_as!(
         Row,
         r#"select id_hash as "id: TokenHash", logged_in_at, last_seen_at, client_address as "client_address: IpNet",
-               user_agent
+               user_agent, other_user_id is not null as "is_linked!"
            from sessions where id_hash = $1"#,
         signed_in.session.as_bytes(),
     )
@@ -53,11 +55,21 @@ pub async fn others(
 ) -> sqlx::Result<(Vec<SessionRow>, bool)> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select id_hash as "id: TokenHash", logged_in_at, last_seen_at, client_address as "client_address: IpNet",
-               user_agent
-           from sessions
-           where user_id = $1 and id_hash <> $2 and expires_at > $3
-               and (logged_in_at, id_hash) < (coalesce($4, 'infinity'::timestamptz), coalesce($5, ''::bytea))
+        r#"select id_hash as "id!: TokenHash", logged_in_at as "logged_in_at!", last_seen_at as "last_seen_at!",
+               client_address as "client_address!: IpNet", user_agent as "user_agent!",
+               other_user_id is not null as "is_linked!"
+           from (
+               -- Each reads the index where the page begins, and no further than the page goes.
+               (select * from sessions
+                where user_id = $1 and id_hash <> $2 and expires_at > $3
+                    and (logged_in_at, id_hash) < (coalesce($4, 'infinity'::timestamptz), coalesce($5, ''::bytea))
+                order by logged_in_at desc, id_hash desc limit $6)
+               union all
+               (select * from sessions
+                where other_user_id = $1 and id_hash <> $2 and expires_at > $3
+                    and (logged_in_at, id_hash) < (coalesce($4, 'infinity'::timestamptz), coalesce($5, ''::bytea))
+                order by logged_in_at desc, id_hash desc limit $6)
+           ) as theirs
            order by logged_in_at desc, id_hash desc limit $6"#,
         signed_in.user_id as UserId,
         signed_in.session.as_bytes(),
@@ -77,7 +89,7 @@ pub async fn others(
 /// theirs.
 pub async fn end(connection: &mut PgConnection, user: UserId, id: TokenHash) -> sqlx::Result<Option<Client>> {
     let row = sqlx::query!(
-        r#"delete from sessions where id_hash = $2 and user_id = $1
+        r#"delete from sessions where id_hash = $2 and $1 in (user_id, other_user_id)
            returning client_address as "client_address: IpNet", user_agent"#,
         user as UserId,
         id.as_bytes(),
@@ -87,18 +99,6 @@ pub async fn end(connection: &mut PgConnection, user: UserId, id: TokenHash) -> 
     Ok(row.map(|row| Client::of(row.client_address, row.user_agent)))
 }
 
-/// Ends all of the user's sessions but this one; returns how many.
-pub async fn end_others(connection: &mut PgConnection, signed_in: &SignedIn) -> sqlx::Result<u64> {
-    let ended = sqlx::query!(
-        "delete from sessions where user_id = $1 and id_hash <> $2",
-        signed_in.user_id as UserId,
-        signed_in.session.as_bytes(),
-    )
-    .execute(connection)
-    .await?;
-    Ok(ended.rows_affected())
-}
-
 /// One row, as the statements here read it.
 struct Row {
     id: TokenHash,
@@ -106,6 +106,7 @@ struct Row {
     last_seen_at: OffsetDateTime,
     client_address: IpNet,
     user_agent: String,
+    is_linked: bool,
 }
 
 impl From<Row> for SessionRow {
@@ -115,6 +116,7 @@ impl From<Row> for SessionRow {
             logged_in_at: row.logged_in_at,
             last_seen_at: row.last_seen_at,
             client: Client::of(row.client_address, row.user_agent),
+            is_linked: row.is_linked,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A picture with a small sum: what a form shows of it, the check of its answer, and the picture.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use axum::{
     Router,
@@ -87,6 +87,9 @@ pub struct SentCaptcha {
     captcha_id: String,
     captcha_answer: String,
     new_captcha: Option<String>,
+    /// Set once it has let a try through: it serves every password of the same form.
+    #[serde(skip)]
+    has_passed: OnceLock<()>,
 }
 
 impl SentCaptcha {
@@ -184,8 +187,8 @@ impl SentCaptcha {
     }
 
     /// Lets one try at a password through for one right answer, once a budget is spent until
-    /// `until`: the captcha is spent with it, so that nobody buys many guesses with one. What is
-    /// wrong is a sentence.
+    /// `until`: the captcha is spent with it, so that nobody buys many guesses with one; it serves all
+    /// passwords of the same form. What is wrong is a sentence.
     ///
     /// # Errors
     /// [`PageError::TooMany`] where captchas are off; and when the database fails.
@@ -211,9 +214,15 @@ impl SentCaptcha {
     ) -> Result<Result<(), String>, PageError> {
         let now = app.clock.now();
         let was_asked = !self.captcha_id.is_empty();
+        if self.has_passed.get().is_some() {
+            return Ok(Ok(()));
+        }
         Ok(match self.judge(app, connection).await? {
             Ok(None) => return Err(PageError::TooMany { until, now }),
-            Ok(Some(id)) if store::spend(connection, id, now).await? => Ok(()),
+            Ok(Some(id)) if store::spend(connection, id, now).await? => {
+                self.has_passed.get_or_init(|| ());
+                Ok(())
+            }
             Ok(Some(_)) => Err(USED_ALREADY.to_owned()),
             Err(words) if was_asked => Err(words),
             Err(_) => Err(why.to_owned()),

@@ -57,11 +57,19 @@ impl Site {
         assert_eq!(page.is(303).header("location"), "/profile?because=email-changed");
     }
 
-    /// Gives a user the other type of account, which no page does yet.
+    /// Gives a user the other type of account, so to speak a century later.
     pub async fn give_customer_account(&self, email: &str) {
         let statement = format!(
-            "insert into accounts (id, user_id, account_type, region_id, created_at)
-             select gen_random_uuid(), id, 'customer', 'DE-SN', '2100-01-01' from users where email = '{email}'"
+            "do $$
+             declare
+                 added uuid := gen_random_uuid();
+             begin
+                 insert into accounts (id, user_id, account_type, region_id, created_at)
+                 select added, id, 'customer', 'DE-SN', '2100-01-01' from users where email = '{email}';
+                 insert into pairs (customer_account_id, artist_account_id, paired_at)
+                 select added, accounts.id, '2100-01-01' from accounts join users on users.id = user_id
+                 where email = '{email}' and account_type = 'artist';
+             end $$"
         );
         self.sql(&statement).await;
     }

@@ -175,7 +175,12 @@ impl Visitor {
 
     /// Registers, chooses the region from the list, and arrives on the page about the letter.
     pub async fn register(&mut self, email: &str, password: &str) -> Page {
-        let form = self.registration_form(email, password).await;
+        self.register_as(email, password, "artist").await
+    }
+
+    /// The same for an account type.
+    pub async fn register_as(&mut self, email: &str, password: &str, account_type: &str) -> Page {
+        let form = self.registration_form(email, password).await.choose("account_type", account_type);
         let page = self.send(form).await;
         let form = page.form("/register").choose("region_id", "DE-BY").fill("password", password);
         let page = self.send(form).await;

@@ -11,6 +11,10 @@ pub fn sentence(event: Option<&Event>) -> String {
     match event {
         Event::Registered { account_type } => format!("You registered as {account_type}."),
         Event::LoggedIn => "You logged in.".to_owned(),
+        Event::SwitchedHere { from } => format!("You switched here, logged in as {from}."),
+        Event::AccountAdded { account_type } => format!("Your {account_type} account was added."),
+        Event::Linked { with } => format!("Your account was linked with that of {with}."),
+        Event::Unlinked { with } => format!("The link with the account of {with} was ended."),
         Event::GeneratedPasswordSent => "A generated password was mailed to you.".to_owned(),
         Event::PasswordRecovered => {
             "A generated password was used. It is your password since, and all other sessions ended."

@@ -16,11 +16,25 @@ pub fn between(account_id: AccountId, old: &Details, new: &Details) -> Option<De
         phone: changed(&old.phone, &new.phone),
         region: changed(&old.region, &new.region),
         display_name: changed(&old.display_name, &new.display_name),
+        counterpart: None,
     })
+}
+
+/// Other details with what a change made of those that it changed.
+pub fn applied(change: &DetailsChange, to: &Details) -> Details {
+    Details {
+        phone: made(change.phone.as_ref(), &to.phone),
+        region: made(change.region.as_ref(), &to.region),
+        display_name: made(change.display_name.as_ref(), &to.display_name),
+    }
 }
 
 fn changed<T: Clone + PartialEq>(old: &T, new: &T) -> Option<(T, T)> {
     (old != new).then(|| (old.clone(), new.clone()))
+}
+
+fn made<T: Clone>(changed: Option<&(T, T)>, otherwise: &T) -> T {
+    changed.map_or(otherwise, |(_, new)| new).clone()
 }
 
 /// The details with a change taken back, or `None` where they are not what it made them any more.
@@ -57,6 +71,7 @@ pub fn lines_now(change: &DetailsChange, stored: &Details) -> Vec<Line> {
         phone: change.phone.clone().map(|(_, new)| (new, stored.phone.clone())),
         region: change.region.clone().map(|(_, new)| (new, stored.region.clone())),
         display_name: change.display_name.clone().map(|(_, new)| (new, stored.display_name.clone())),
+        counterpart: None,
     })
 }
 

@@ -45,6 +45,8 @@ pub struct DetailsForm {
     pub saved_region_was: Option<String>,
     pub phone: String,
     pub phone_was: Option<String>,
+    /// Whether the counterpart is to be changed as well.
+    counterpart: Option<String>,
     #[serde(skip)]
     pub complaints: Complaints<Field>,
     /// The regions that the typed text may mean.
@@ -80,6 +82,11 @@ impl DetailsForm {
             phone,
             ..Self::default()
         }
+    }
+
+    /// Whether what is changed here is to be changed in the counterpart too.
+    pub fn changes_both(&self) -> bool {
+        self.counterpart.is_some()
     }
 
     /// The details as the person wants them: what was not changed in the form stays as it is stored by

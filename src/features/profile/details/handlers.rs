@@ -15,10 +15,12 @@ use super::{
 use crate::{
     accounts::{
         activity::{self, DetailsChange, Event},
+        pairs::{self, Counterpart},
         sessions::SignedIn,
     },
-    domain::{ActivityId, Client},
+    domain::{AccountId, ActivityId, Client, UserId},
     web::{
+        device::Device,
         error::PageError,
         form::Form,
         page::{Frame, Page},
@@ -51,12 +53,30 @@ pub async fn show(
     State(app): State<App>,
     frame: Frame,
     signed_in: SignedIn,
+    device: Device,
     Query(query): Query<DetailsQuery>,
 ) -> Result<Response, PageError> {
     let mut connection = app.database.acquire().await?;
     let stored = store::details(&mut connection, signed_in.account_id).await?;
+    let has_counterpart = counterpart(&app, &mut connection, &signed_in, device).await?.is_some();
     let news = news(&mut connection, &signed_in, &query.saved).await?;
-    Ok(DetailsPage::new(frame, &signed_in, DetailsForm::of(&stored, &signed_in), news).ok())
+    let form = DetailsForm::of(&stored, &signed_in);
+    Ok(DetailsPage::new(frame, &signed_in, form, has_counterpart, news).ok())
+}
+
+/// The other account of the pair, where who is here could switch to it by the button alone.
+async fn counterpart(
+    app: &App,
+    connection: &mut PgConnection,
+    signed_in: &SignedIn,
+    device: Device,
+) -> sqlx::Result<Option<Counterpart>> {
+    if signed_in.counterpart_id.is_none() {
+        return Ok(None);
+    }
+    let must_change = app.config.generated_password_must_change;
+    let other = pairs::counterpart(connection, signed_in.account_id, device.0, must_change).await?;
+    Ok(other.filter(|other| other.barred.is_none() && !other.wants_password))
 }
 
 async fn news(
@@ -78,25 +98,51 @@ pub async fn submit(
     frame: Frame,
     signed_in: SignedIn,
     client: Client,
+    device: Device,
     Form(mut form): Form<DetailsForm>,
 ) -> Result<Response, PageError> {
     let now = app.clock.now();
     let mut tx = app.database.begin().await?;
-    // Held first, so that the same form sent twice at once finds what the other one did.
-    let stored = store::details_for_update(&mut tx, signed_in.account_id).await?;
+    let other = hold(&app, &mut tx, &signed_in, device).await?;
     if let Some(answer) = form.shown_to.answered(&app, &mut tx, &signed_in).await? {
         return Ok(answer);
     }
+    let stored = store::details(&mut tx, signed_in.account_id).await?;
     let Some(wanted) = form.understand(&stored) else {
-        return Ok(DetailsPage::new(frame, &signed_in, form, None).unprocessable());
+        return Ok(DetailsPage::new(frame, &signed_in, form, other.is_some(), None).unprocessable());
     };
-    let Some(change) = change::between(signed_in.account_id, &stored, &wanted) else {
+    let Some(mut change) = change::between(signed_in.account_id, &stored, &wanted) else {
         return Ok(Redirect::to(&showing(NOTHING)).into_response());
     };
+    if let Some(other) = other.filter(|_| form.changes_both()) {
+        let theirs = store::details(&mut tx, other.account_id).await?;
+        let wanted = change::applied(&change, &theirs);
+        if let Some(their_change) = change::between(other.account_id, &theirs, &wanted) {
+            let event = Event::DetailsChanged(their_change);
+            store::set_details(&mut tx, other.account_id, &wanted).await?;
+            change.counterpart =
+                Some(activity::record(&mut tx, other.user_id, &event, Some(&client), now).await?);
+        }
+    }
     let event = Event::DetailsChanged(change);
     let redirect = save(&mut tx, &form.shown_to, &signed_in, &client, &wanted, &event, now).await?;
     tx.commit().await?;
     Ok(redirect.into_response())
+}
+
+/// Holds the account, and its counterpart where that can be changed too, first of all: so the same form sent
+/// twice at once finds what the other one did.
+async fn hold(
+    app: &App,
+    connection: &mut PgConnection,
+    signed_in: &SignedIn,
+    device: Device,
+) -> sqlx::Result<Option<Counterpart>> {
+    let other = counterpart(app, connection, signed_in, device).await?;
+    let accounts: Vec<_> =
+        [signed_in.account_id].into_iter().chain(other.as_ref().map(|other| other.account_id)).collect();
+    store::hold(connection, &accounts).await?;
+    Ok(other)
 }
 
 /// Gives an account other details, writes down that it was done, and leads to where that is shown.
@@ -122,43 +168,69 @@ pub async fn take_back(
     frame: Frame,
     signed_in: SignedIn,
     client: Client,
+    device: Device,
     Form(form): Form<TakeBackForm>,
 ) -> Result<Response, PageError> {
     let now = app.clock.now();
     let mut tx = app.database.begin().await?;
-    let stored = store::details_for_update(&mut tx, signed_in.account_id).await?;
+    let other = hold(&app, &mut tx, &signed_in, device).await?;
     if let Some(answer) = form.shown_to.answered(&app, &mut tx, &signed_in).await? {
         return Ok(answer);
     }
-    let change = change_of(&mut tx, &signed_in, &form.change).await?.ok_or(PageError::NotFound)?;
-    let taken_back = change::take_back(&change, &stored)
-        .and_then(|restored| Some((change::between(signed_in.account_id, &stored, &restored)?, restored)));
-    let Some((reverse, restored)) = taken_back else {
-        return Ok(not_taken_back(frame, &signed_in, &change, &stored));
+    let stored = store::details(&mut tx, signed_in.account_id).await?;
+    let change = change_of(&mut tx, signed_in.user_id, signed_in.account_id, &form.change).await?;
+    let change = change.ok_or(PageError::NotFound)?;
+    let Some((mut reverse, restored)) = reversed(&change, &stored) else {
+        return Ok(not_taken_back(frame, &signed_in, &change, &stored, other.is_some()));
     };
+    if let (Some(other), Some(entry)) = (other, change.counterpart) {
+        let theirs = store::details(&mut tx, other.account_id).await?;
+        let their_change = change_of(&mut tx, other.user_id, other.account_id, &entry.to_string()).await?;
+        // Where that was changed again since, it stays.
+        if let Some((their_reverse, restored)) = their_change.and_then(|change| reversed(&change, &theirs)) {
+            let event = Event::DetailsTakenBack(their_reverse);
+            store::set_details(&mut tx, other.account_id, &restored).await?;
+            reverse.counterpart =
+                Some(activity::record(&mut tx, other.user_id, &event, Some(&client), now).await?);
+        }
+    }
     let event = Event::DetailsTakenBack(reverse);
     let redirect = save(&mut tx, &form.shown_to, &signed_in, &client, &restored, &event, now).await?;
     tx.commit().await?;
     Ok(redirect.into_response())
 }
 
-/// The change of this account that a form speaks of.
+/// The details with a change taken back, and what that changes; `None` where it stands no longer.
+fn reversed(change: &DetailsChange, stored: &Details) -> Option<(DetailsChange, Details)> {
+    let restored = change::take_back(change, stored)?;
+    Some((change::between(change.account_id, stored, &restored)?, restored))
+}
+
+/// The change of an account that an entry of its user's activity tells of.
 async fn change_of(
     connection: &mut PgConnection,
-    signed_in: &SignedIn,
+    user: UserId,
+    account: AccountId,
     id: &str,
 ) -> sqlx::Result<Option<DetailsChange>> {
     let Ok(id) = id.parse::<ActivityId>() else { return Ok(None) };
-    let entry = activity::by_id(connection, signed_in.user_id, id).await?;
+    let entry = activity::by_id(connection, user, id).await?;
     Ok(match entry.and_then(|entry| entry.event) {
-        Some(Event::DetailsChanged(change)) if change.account_id == signed_in.account_id => Some(change),
+        Some(Event::DetailsChanged(change)) if change.account_id == account => Some(change),
         _ => None,
     })
 }
 
-fn not_taken_back(frame: Frame, signed_in: &SignedIn, change: &DetailsChange, stored: &Details) -> Response {
+fn not_taken_back(
+    frame: Frame,
+    signed_in: &SignedIn,
+    change: &DetailsChange,
+    stored: &Details,
+    has_counterpart: bool,
+) -> Response {
     let news = News::NotTakenBack(change::lines_now(change, stored));
-    DetailsPage::new(frame, signed_in, DetailsForm::of(stored, signed_in), Some(news)).unprocessable()
+    let form = DetailsForm::of(stored, signed_in);
+    DetailsPage::new(frame, signed_in, form, has_counterpart, Some(news)).unprocessable()
 }
 
 /// Where a change is shown.

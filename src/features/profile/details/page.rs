@@ -20,6 +20,8 @@ pub struct DetailsPage {
     frame: Frame,
     form: DetailsForm,
     account_type: AccountType,
+    /// Whether the counterpart can be changed as well.
+    has_counterpart: bool,
     news: Option<News>,
 }
 
@@ -32,9 +34,11 @@ pub enum News {
         lines: Vec<Line>,
         /// For the form that takes it back.
         shown_to: ShownTo,
+        /// Whether the counterpart was changed as well.
+        of_both: bool,
     },
-    /// A change was taken back.
-    TakenBack(Vec<Line>),
+    /// A change was taken back, of one account or of both.
+    TakenBack { lines: Vec<Line>, of_both: bool },
     /// There was nothing to save.
     NothingChanged,
     /// A change could not be taken back; this stands there now.
@@ -49,9 +53,10 @@ impl News {
                 change: entry.id,
                 lines: change::lines(&change),
                 shown_to: ShownTo::new(signed_in),
+                of_both: change.counterpart.is_some(),
             }),
             Event::DetailsTakenBack(change) if change.account_id == signed_in.account_id => {
-                Some(Self::TakenBack(change::lines(&change)))
+                Some(Self::TakenBack { lines: change::lines(&change), of_both: change.counterpart.is_some() })
             }
             _ => None,
         }
@@ -60,8 +65,14 @@ impl News {
 
 impl DetailsPage {
     /// For who is logged in, with what was done just before.
-    pub fn new(frame: Frame, signed_in: &SignedIn, form: DetailsForm, news: Option<News>) -> Self {
-        Self { frame, form, account_type: signed_in.account_type, news }
+    pub fn new(
+        frame: Frame,
+        signed_in: &SignedIn,
+        form: DetailsForm,
+        has_counterpart: bool,
+        news: Option<News>,
+    ) -> Self {
+        Self { frame, form, account_type: signed_in.account_type, has_counterpart, news }
     }
 
     fn is_refused(&self) -> bool {

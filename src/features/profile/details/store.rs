@@ -23,12 +23,12 @@ pub async fn details(connection: &mut PgConnection, account: AccountId) -> sqlx:
     .await
 }
 
-/// The same, held until the transaction ends, so that two changes come one after the other.
-pub async fn details_for_update(connection: &mut PgConnection, account: AccountId) -> sqlx::Result<Details> {
-    sqlx::query!("select from accounts where id = $1 for update", account as AccountId)
-        .execute(&mut *connection)
+/// Holds accounts until the transaction ends, so that two changes come one after the other.
+pub async fn hold(connection: &mut PgConnection, accounts: &[AccountId]) -> sqlx::Result<()> {
+    sqlx::query!("select from accounts where id = any($1) order by id for update", accounts as &[AccountId])
+        .execute(connection)
         .await?;
-    details(connection, account).await
+    Ok(())
 }
 
 /// Gives an account other details.

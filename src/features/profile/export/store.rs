@@ -37,6 +37,9 @@ pub struct AccountData {
     created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
     deletion_due_at: Option<OffsetDateTime>,
+    counterpart_id: Option<AccountId>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    paired_at: Option<OffsetDateTime>,
 }
 
 /// Where they are logged in.
@@ -195,8 +198,14 @@ async fn accounts(connection: &mut PgConnection, user: UserId) -> sqlx::Result<V
     sqlx::query_as!(
         AccountData,
         r#"select id as "id: AccountId", account_type as "account_type: AccountType", region_id, phone, display_name,
-               created_at, deletion_due_at
-           from accounts where user_id = $1 order by created_at, id"#,
+               created_at, deletion_due_at, counterpart_id as "counterpart_id?: AccountId", paired_at as "paired_at?"
+           from accounts
+           left join lateral (
+               select artist_account_id as counterpart_id, paired_at from pairs where customer_account_id = accounts.id
+               union all
+               select customer_account_id, paired_at from pairs where artist_account_id = accounts.id
+           ) as pair on true
+           where user_id = $1 order by created_at, id"#,
         user as UserId,
     )
     .fetch_all(connection)
@@ -212,7 +221,8 @@ async fn sessions(
         SessionData,
         r#"select account_id as "account_id: AccountId", id_hash = $2 as "is_this_one!", remember, logged_in_at,
                last_seen_at, expires_at, host(client_address) as "client_address!", user_agent
-           from sessions where user_id = $1 and expires_at > $3 order by logged_in_at desc, id_hash desc"#,
+           from sessions where $1 in (user_id, other_user_id) and expires_at > $3
+           order by logged_in_at desc, id_hash desc"#,
         signed_in.user_id as UserId,
         signed_in.session.as_bytes(),
         now,

@@ -1,0 +1,207 @@
+use axum::response::{IntoResponse, Redirect, Response};
+use sqlx::PgConnection;
+
+use super::{
+    form::{AccountsForm, Field},
+    page::AccountsPage,
+    store,
+};
+use crate::{
+    accounts::{
+        activity::{self, Event},
+        credentials::Credentials,
+        notices::{self, NewNotice, NoticeKind},
+        pairs,
+        sessions::SignedIn,
+        users::{self, User},
+    },
+    domain::{AccountId, Client, EmailAddress, PasswordHash},
+    web::{
+        device::Device,
+        error::PageError,
+        fields::password::{KEPT_BY_NO_PAGE, typing_advice},
+        page::{Frame, Page},
+        proof::{FAILED, Failed, prove_user},
+        standing::{Held, locked_out},
+        state::App,
+    },
+};
+
+const LINKED: &str = "/profile/accounts?because=linked";
+
+/// Links the account of somebody with that of another user, whose password they know too.
+pub async fn submit(
+    app: &App,
+    frame: Frame,
+    signed_in: &SignedIn,
+    client: &Client,
+    device: Device,
+    mut form: AccountsForm,
+) -> Result<Response, PageError> {
+    if form.proof.wants_another_captcha() {
+        form.proof.keep_captcha(app).await?;
+        return Ok(page(app, frame, signed_in, device, form).await?.ok());
+    }
+    let Some((proved_here, there)) = prove(app, signed_in, client, device, &mut form).await? else {
+        return Ok(page(app, frame, signed_in, device, form).await?.unprocessable());
+    };
+    match link(app, signed_in, &proved_here, &there, client, &form).await? {
+        Ok(()) => Ok(Redirect::to(LINKED).into_response()),
+        Err(why) => {
+            form.complaints.add(Field::Email, why);
+            Ok(page(app, frame, signed_in, device, form).await?.unprocessable())
+        }
+    }
+}
+
+async fn page(
+    app: &App,
+    frame: Frame,
+    signed_in: &SignedIn,
+    device: Device,
+    form: AccountsForm,
+) -> sqlx::Result<AccountsPage> {
+    let mut connection = app.database.acquire().await?;
+    Ok(AccountsPage::new(app, &mut connection, frame, signed_in, device).await?.with_form(form))
+}
+
+/// Proves both passwords, one's own first: until both are right, nothing is said of the other user. What is
+/// wrong is in the form.
+async fn prove(
+    app: &App,
+    signed_in: &SignedIn,
+    client: &Client,
+    device: Device,
+    form: &mut AccountsForm,
+) -> Result<Option<(PasswordHash, Credentials)>, PageError> {
+    let typed = form.email.clone().unwrap_or_default();
+    let email = EmailAddress::parse(&typed).ok();
+    if typed.trim().is_empty() {
+        form.complaints.add(Field::Email, "Enter the email address of your other account.");
+    } else if email.as_ref().is_some_and(|email| email.key() == signed_in.email.key()) {
+        form.complaints.add(
+            Field::Email,
+            "This is the address of the account that you are here as. Enter the other one.",
+        );
+    }
+    if form.password.is_empty() {
+        form.complaints.add(Field::Password, "Enter the password of your other account.");
+    }
+    if let Some(words) = form.proof.complaint() {
+        form.complaints.add(Field::CurrentPassword, words);
+    }
+    if !form.complaints.is_empty() {
+        form.proof.ask_again(app).await?;
+        KEPT_BY_NO_PAGE.clone_into(&mut form.advice);
+        return Ok(None);
+    }
+    let password = std::mem::take(&mut form.password);
+    let here = match form.proof.prove(app, client, device, &signed_in.email).await? {
+        Ok(here) => here,
+        Err(not_proved) => {
+            not_proved.tell(&mut form.complaints, Field::CurrentPassword, Field::Captcha);
+            KEPT_BY_NO_PAGE.clone_into(&mut form.advice);
+            return Ok(None);
+        }
+    };
+    let asked = (form.proof.sent_captcha(), None);
+    match prove_user(app, client, device, email.as_ref(), &password, asked).await? {
+        Ok(there) => return Ok(Some((here, there))),
+        Err(Failed::Held(Held { is_shut, words, captcha })) => {
+            form.complaints.add(if is_shut { Field::Email } else { Field::Captcha }, words);
+            form.proof.captcha = captcha;
+        }
+        Err(Failed::Wrong(captcha)) => {
+            form.complaints.add(Field::Password, FAILED);
+            form.proof.captcha = captcha;
+        }
+    }
+    form.advice = typing_advice(password.reveal()).join(" ");
+    KEPT_BY_NO_PAGE.clone_into(&mut form.proof.advice);
+    Ok(None)
+}
+
+/// Makes the two accounts a pair, and tells both addresses; or says why not, to who knows both passwords.
+async fn link(
+    app: &App,
+    signed_in: &SignedIn,
+    proved_here: &PasswordHash,
+    there: &Credentials,
+    client: &Client,
+    form: &AccountsForm,
+) -> sqlx::Result<Result<(), String>> {
+    const CHANGED: &str = "A password was changed just now. Enter both again.";
+    let now = app.clock.now();
+    let mut tx = app.database.begin().await?;
+    users::hold(&mut tx, &[signed_in.user_id, there.user_id]).await?;
+    if !form.shown_to.accept(&mut tx, LINKED, now).await? {
+        return Ok(Ok(()));
+    }
+    let here =
+        users::by_id(&mut tx, signed_in.user_id).await?.filter(|user| user.password_hash == *proved_here);
+    let other =
+        users::by_id(&mut tx, there.user_id).await?.filter(|user| user.password_hash == there.password_hash);
+    let (Some(here), Some(other)) = (here, other) else { return Ok(Err(CHANGED.to_owned())) };
+    let account = match account_to_link(app, &mut tx, signed_in, &other).await? {
+        Ok(account) => account,
+        Err(why) => return Ok(Err(why)),
+    };
+    if !pairs::insert(&mut tx, (signed_in.account_id, signed_in.account_type), account, now).await? {
+        return Ok(Err("One of the two accounts is linked already. Unlink it first.".to_owned()));
+    }
+    let told_here = tell(&mut tx, &here, &other.email, client, now).await?;
+    let told_there = tell(&mut tx, &other, &here.email, client, now).await?;
+    // Who answers either notice parts what was linked since.
+    pairs::set_paired_at(&mut tx, account, told_here.max(told_there)).await?;
+    tx.commit().await?;
+    Ok(Ok(()))
+}
+
+/// The one account of the other user, where it can be linked.
+async fn account_to_link(
+    app: &App,
+    connection: &mut PgConnection,
+    signed_in: &SignedIn,
+    other: &User,
+) -> sqlx::Result<Result<AccountId, String>> {
+    let refused = |words: &str| Ok(Err(words.to_owned()));
+    if other.is_locked {
+        return Ok(Err(locked_out(app)));
+    }
+    if other.deletion_due_at.is_some() {
+        return refused(
+            "The data of that address are being deleted. Log in there first, which takes that back.",
+        );
+    }
+    if app.config.generated_password_must_change && other.password_is_generated {
+        return refused("The password of that address is a generated one. Log in there and change it first.");
+    }
+    let accounts = store::accounts(connection, other.id).await?;
+    match accounts.as_slice() {
+        [account] if account.account_type == signed_in.account_type => Ok(Err(format!(
+            "Both are {} accounts. Only a customer and an artist account can be linked.",
+            account.account_type
+        ))),
+        [account] => Ok(Ok(account.id)),
+        _ => refused("That address has both types of accounts already. There is nothing to link."),
+    }
+}
+
+async fn tell(
+    connection: &mut PgConnection,
+    user: &User,
+    with: &EmailAddress,
+    client: &Client,
+    now: time::OffsetDateTime,
+) -> sqlx::Result<time::OffsetDateTime> {
+    let event = Event::Linked { with: with.clone() };
+    activity::record(connection, user.id, &event, Some(client), now).await?;
+    let notice = NewNotice {
+        user_id: user.id,
+        kind: NoticeKind::Linked,
+        to: &user.email,
+        client,
+        password_hash: &user.password_hash,
+    };
+    notices::send(connection, &notice, now).await
+}

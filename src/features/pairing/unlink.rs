@@ -1,0 +1,63 @@
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+
+use super::PAGE;
+use crate::{
+    accounts::{
+        activity::{self, Event},
+        notices::{self, NewNotice, NoticeKind},
+        pairs, sessions,
+        sessions::SignedIn,
+        users,
+    },
+    domain::Client,
+    web::{device::Device, error::PageError, form::Form, signed_in_form::ShownTo, state::App},
+};
+
+const UNLINKED: &str = "/profile/accounts?because=unlinked";
+
+/// `POST /profile/accounts/unlink`: parts an account from another user's, and tells both.
+pub async fn submit(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    client: Client,
+    device: Device,
+    Form(shown_to): Form<ShownTo>,
+) -> Result<Response, PageError> {
+    let now = app.clock.now();
+    let mut tx = app.database.begin().await?;
+    if let Some(answer) = shown_to.answered(&app, &mut tx, &signed_in).await? {
+        return Ok(answer);
+    }
+    let counterpart = pairs::counterpart(&mut tx, signed_in.account_id, device.0, false).await?;
+    let Some(other) = counterpart.filter(|other| other.user_id != signed_in.user_id) else {
+        return Ok(Redirect::to(PAGE).into_response());
+    };
+    users::hold(&mut tx, &[signed_in.user_id, other.user_id]).await?;
+    if shown_to.accept(&mut tx, UNLINKED, now).await? {
+        if !pairs::delete(&mut tx, signed_in.account_id, other.account_id).await? {
+            return Ok(Redirect::to(PAGE).into_response());
+        }
+        sessions::end_between(&mut tx, signed_in.user_id, other.user_id, Some(signed_in.session)).await?;
+        let one = users::by_id(&mut tx, signed_in.user_id).await?;
+        let another = users::by_id(&mut tx, other.user_id).await?;
+        if let (Some(one), Some(another)) = (one, another) {
+            for (user, with) in [(&one, &another), (&another, &one)] {
+                let event = Event::Unlinked { with: with.email.clone() };
+                activity::record(&mut tx, user.id, &event, Some(&client), now).await?;
+                let notice = NewNotice {
+                    user_id: user.id,
+                    kind: NoticeKind::Unlinked,
+                    to: &user.email,
+                    client: &client,
+                    password_hash: &user.password_hash,
+                };
+                notices::send(&mut tx, &notice, now).await?;
+            }
+        }
+        tx.commit().await?;
+    }
+    Ok(Redirect::to(UNLINKED).into_response())
+}
