@@ -40,7 +40,9 @@ impl Connection {
                 break end + 4;
             }
         };
-        let length = length(std::str::from_utf8(&self.answer[..end])?)?;
+        let head = std::str::from_utf8(&self.answer[..end])?;
+        // 204 has no content, nor a length (RFC 9110, section 15.3.5).
+        let length = if head.get(9..12) == Some("204") { 0 } else { length(head)? };
         while self.answer.len() < end + length {
             self.read()?;
         }

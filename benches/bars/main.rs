@@ -257,8 +257,10 @@ fn pages(site: &Site) -> anyhow::Result<()> {
     let mut connection = Connection::open(site.address)?;
     let session = session(&mut connection, &log_in(0, &Token::random().reveal()))?;
     let signed_in = get("/profile", &format!("cookie: session={session}\r\n"));
-    beside_bare(site, 0.5, "GET /login", &get("/login", ""))?;
-    beside_bare(site, 0.05, "GET /profile, signed in,", &signed_in)?;
+    let check = get("/auth/check", &format!("cookie: session={session}\r\n"));
+    beside_bare(site, 0.5, "GET /login", (200, &get("/login", "")))?;
+    beside_bare(site, 0.05, "GET /profile, signed in,", (200, &signed_in))?;
+    beside_bare(site, 0.06, "GET /auth/check, signed in,", (204, &check))?;
     with_statements_written(site, || {
         let mut statements = vec![];
         // Something else may go on beside a request: hence the median of several.
@@ -269,13 +271,16 @@ fn pages(site: &Site) -> anyhow::Result<()> {
         }
         at_most(2.0, "statements of a GET /profile", &statements);
         let before = site.statements()?;
+        connection.ask(&check)?;
+        at_most(1.0, "statements of a GET /auth/check", &[(site.statements()? - before) as f64]);
+        let before = site.statements()?;
         connection.ask(&log_in(0, &Token::random().reveal()))?;
         note(&format!("{} of a POST /login", site.statements()? - before));
         Ok(())
     })
 }
 
-fn beside_bare(site: &Site, bar: f64, what: &str, request: &[u8]) -> anyhow::Result<()> {
+fn beside_bare(site: &Site, bar: f64, what: &str, (status, request): (u16, &[u8])) -> anyhow::Result<()> {
     const LASTS: Duration = Duration::from_secs(2);
     let length = Connection::open(site.address)?.ask(request)?.body.len();
     let bare = Bare::start(length)?;
@@ -283,7 +288,7 @@ fn beside_bare(site: &Site, bar: f64, what: &str, request: &[u8]) -> anyhow::Res
     let (mut ratios, mut ours, mut theirs) = (vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
         let bare = load::run(bare.address, VISITORS, LASTS, 200, |_, _| bare_request.clone())?;
-        let pages = load::run(site.address, VISITORS, LASTS, 200, |_, _| request.to_vec())?;
+        let pages = load::run(site.address, VISITORS, LASTS, status, |_, _| request.to_vec())?;
         ratios.push(pages.per_second() / bare.per_second());
         ours.push(pages.per_second());
         theirs.push(bare.per_second());

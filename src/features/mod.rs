@@ -1,6 +1,7 @@
 //! What a person does, one folder each. Features never import features.
 
 pub mod dev_mailbox;
+pub mod forward_auth;
 pub mod help;
 pub mod home;
 pub mod login;

@@ -11,7 +11,7 @@ use tower_http::timeout::TimeoutLayer;
 use super::{health, observe, security_headers};
 use crate::{
     features::{
-        dev_mailbox, help, home, login, notices, pairing, profile, recovery, registration,
+        dev_mailbox, forward_auth, help, home, login, notices, pairing, profile, recovery, registration,
         sessions, support,
     },
     web::{
@@ -53,6 +53,7 @@ pub fn router(app: &App) -> Router {
         .layer(from_fn_with_state(app.clone(), error::dress))
         // For programs: they want a word, not a page.
         .merge(health::routes())
+        .merge(forward_auth::routes())
         .layer(session::layer(app))
         .layer(map_response(session::mend_removal))
         .layer(from_fn_with_state(app.clone(), security_headers::add))

@@ -122,11 +122,16 @@ fn retry_after(seconds: i64) -> [(HeaderName, String); 1] {
 
 /// Leads to where somebody logs in first, and comes back from.
 fn log_in_first(because: &str, next: Option<&OwnPath>) -> Response {
+    Redirect::to(&log_in_address(because, next)).into_response()
+}
+
+/// Where somebody logs in, for a reason that the page knows, and comes back from to `next`.
+pub fn log_in_address(because: &str, next: Option<&OwnPath>) -> String {
     let mut query = form_urlencoded::Serializer::new(format!("/login?because={because}"));
     if let Some(next) = next {
         query.append_pair("next", next.as_str());
     }
-    Redirect::to(&query.finish()).into_response()
+    query.finish()
 }
 
 /// The error page.

@@ -8,3 +8,4 @@ mod support;
 
 mod letters;
 mod postfix;
+mod proxies;

@@ -16,6 +16,7 @@ mod dev_mailbox;
 mod email;
 mod email_confirmation;
 mod export;
+mod forward_auth;
 mod generated_password;
 mod guessing;
 mod help;

@@ -56,6 +56,12 @@ impl Program {
         process.wait_with_output().expect("its end")
     }
 
+    /// Where it listens.
+    #[allow(dead_code, reason = "for the system tests")]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Somebody with a browser of their own.
     pub fn visitor(&self) -> Visitor {
         Visitor::new(self.address, None)

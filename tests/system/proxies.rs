@@ -1,0 +1,212 @@
+//! The configurations that the README gives for nginx and Caddy, in the real programs, with a marketplace
+//! behind them that repeats what it is told.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::support::{PASSWORD, Page, Program, Request, ScratchFolder, Sink, TestDatabase, Visitor, until};
+
+const README: &str = include_str!("../../README.md");
+const IDS: [&str; 4] = ["x-user-id", "x-account-id", "x-account-type", "x-counterpart-id"];
+
+/// The site and a marketplace, behind a proxy.
+struct Behind {
+    folder: ScratchFolder,
+    _database: TestDatabase,
+    sink: Sink,
+    _program: Program,
+    proxy: Child,
+    address: SocketAddr,
+}
+
+impl Behind {
+    /// `start` starts the proxy, given a folder, its own port, and those of the site and of the marketplace.
+    async fn new(start: fn(&ScratchFolder, u16, u16, u16) -> Child) -> Self {
+        let (folder, database, sink) = (ScratchFolder::new(), TestDatabase::new().await, Sink::start().await);
+        let address = free_address();
+        let public_url = format!("http://localhost:{}", address.port());
+        let (database_url, smtp_url) = (database.url(), sink.url());
+        let settings = [
+            ("DATABASE_URL", database_url.as_str()),
+            ("SMTP_URL", &smtp_url),
+            ("PUBLIC_URL", &public_url),
+            ("TRUSTED_PROXIES", "127.0.0.1"),
+            ("CAPTCHA", "off"),
+        ];
+        let program = Program::serve(folder.path(), &settings).await;
+        let proxy = start(&folder, address.port(), program.address().port(), marketplace().port());
+        let mut behind = Self { folder, _database: database, sink, _program: program, proxy, address };
+        until("the proxy to listen", async || {
+            assert!(matches!(behind.proxy.try_wait(), Ok(None)), "it ended: {}", behind.log());
+            TcpStream::connect(address).ok()
+        })
+        .await;
+        behind
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("proxy.log")).unwrap_or_default()
+    }
+
+    /// Ann, who has both types of accounts and is logged in, all by way of the proxy.
+    async fn ann(&self) -> Visitor {
+        let mut ann = Visitor::new(self.address, None);
+        ann.register("ann@example.com", PASSWORD).await;
+        let link = self.sink.letter_to("ann@example.com").await.link();
+        assert_eq!(ann.confirm(&link).await.path(), "/profile");
+        let form = ann.open("/profile/accounts").await.forms("/profile/accounts").remove(0);
+        assert_eq!(ann.submit(form).await.is(303).header("location"), "/profile/accounts?because=added");
+        ann
+    }
+
+    /// Asks the marketplace for a page, with ids that were made up.
+    async fn forge(&self, visitor: &mut Visitor) -> Page {
+        let headers = IDS.map(|name| (name, "forged".to_owned())).to_vec();
+        let request =
+            Request { method: "GET", path: "/market/a?b=1&c=2".to_owned(), headers, body: Vec::new() };
+        visitor.request(request).await
+    }
+}
+
+impl Drop for Behind {
+    fn drop(&mut self) {
+        let _ = kill(Pid::from_raw(self.proxy.id().cast_signed()), Signal::SIGTERM);
+        let _ = self.proxy.wait();
+        if thread::panicking() {
+            eprintln!("the proxy logged:\n{}", self.log());
+        }
+    }
+}
+
+/// The README's block of this kind that holds these words.
+fn block(kind: &str, words: &str) -> String {
+    let mut blocks = README.split("```").filter_map(|block| block.strip_prefix(kind));
+    blocks.find(|block| block.contains(words)).expect("a block in the README").to_owned()
+}
+
+/// With the ports of the test.
+fn with_ports(configuration: &str, site: u16, marketplace: u16) -> String {
+    let configuration = configuration.replace("127.0.0.1:3000", &format!("127.0.0.1:{site}"));
+    configuration.replace("127.0.0.1:4000", &format!("127.0.0.1:{marketplace}"))
+}
+
+fn nginx(folder: &ScratchFolder, port: u16, site: u16, marketplace: u16) -> Child {
+    let at = folder.path().display();
+    let server = block("nginx\n", "server_name");
+    let server: String = server
+        .lines()
+        .filter(|line| !line.contains("ssl_certificate"))
+        .map(|line| line.replace("443 ssl", &format!("127.0.0.1:{port}")) + "\n")
+        .collect();
+    let inside = block("nginx\n", "auth_request");
+    let (before, _) = server.rsplit_once('}').expect("the server's end");
+    let configuration = format!(
+        "daemon off;\npid {at}/nginx.pid;\nerror_log {at}/proxy.log;\nevents {{}}\nhttp {{\naccess_log off;\n\
+         client_body_temp_path {at}/body;\nproxy_temp_path {at}/proxy;\nfastcgi_temp_path {at}/fastcgi;\n\
+         uwsgi_temp_path {at}/uwsgi;\nscgi_temp_path {at}/scgi;\n{}\n}}\n",
+        with_ports(&format!("{before}{inside}}}"), site, marketplace)
+    );
+    let file = folder.path().join("nginx.conf");
+    fs::write(&file, configuration).expect("a folder to write into");
+    let mut command = Command::new("/usr/sbin/nginx");
+    command.arg("-p").arg(folder.path()).arg("-c").arg(file).stdin(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("nginx: apt install nginx")
+}
+
+fn caddy(folder: &ScratchFolder, port: u16, site: u16, marketplace: u16) -> Child {
+    let address = format!("http://:{port} {{\n    bind 127.0.0.1\n");
+    let configuration = block("caddyfile\n", "forward_auth").replacen("vestibule.example {\n", &address, 1);
+    let configuration = format!(
+        "{{\n    admin off\n    auto_https off\n}}\n{}",
+        with_ports(&configuration, site, marketplace)
+    );
+    let file = folder.path().join("Caddyfile");
+    fs::write(&file, configuration).expect("a folder to write into");
+    let log = fs::File::create(folder.path().join("proxy.log")).expect("a log");
+    let mut command = Command::new("/usr/bin/caddy");
+    command.args(["run", "--adapter", "caddyfile", "--config"]).arg(file).env("HOME", folder.path());
+    command.env("XDG_DATA_HOME", folder.path()).env("XDG_CONFIG_HOME", folder.path());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.spawn().expect("caddy: apt install caddy")
+}
+
+/// A program that answers every request with the lines of its header.
+fn marketplace() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let lines = BufReader::new(connection.try_clone().expect("a connection")).lines();
+            let header: Vec<_> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let body = header.join("\n").to_lowercase();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = connection.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address")
+}
+
+/// The ids that the marketplace was told.
+fn told(page: &Page) -> [Option<&str>; 4] {
+    IDS.map(|name| page.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")))
+}
+
+async fn tells_the_marketplace_who_it_is(behind: Behind) {
+    let mut ann = behind.ann().await;
+    let page = behind.forge(&mut ann).await;
+    let checked = ann.get("/auth/check").await;
+    let ids = told(page.is(200));
+    assert!(page.body.contains("get /market/a?b=1&c=2"), "{}", page.body);
+    assert_eq!(ids[2], Some("artist"));
+    for id in [ids[0], ids[1], ids[3]] {
+        assert_eq!(id.map(str::len), Some(36), "{ids:?}");
+    }
+    // A browser asks for itself, or may not; it learns no more.
+    assert!(matches!(checked.status.as_u16(), 204 | 404), "{checked:?}");
+
+    ann.log_out().await;
+    let page = behind.forge(&mut ann).await;
+    let log_in = "/login?because=log-in-first&next=%2Fmarket%2Fa%3Fb%3D1%26c%3D2";
+    // nginx makes a whole address of it.
+    assert!(page.is(303).header("location").ends_with(log_in), "{}", page.header("location"));
+    let form = ann.open(log_in).await.form("/login").fill("email", "ann@example.com");
+    let page = ann.send(form.fill("password", PASSWORD)).await;
+    assert_eq!(page.address, "/market/a?b=1&c=2");
+    assert_eq!(told(&page)[..2], ids[..2]);
+
+    // Where there is no counterpart, none is made up.
+    let mut bob = Visitor::new(behind.address, None);
+    bob.register("bob@example.com", PASSWORD).await;
+    let link = behind.sink.letter_to("bob@example.com").await.link();
+    bob.confirm(&link).await;
+    let page = behind.forge(&mut bob).await;
+    assert!(!page.is(200).body.contains("forged"), "{}", page.body);
+    assert_eq!(told(&page)[3].unwrap_or_default(), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nginx_tells_the_marketplace_who_is_logged_in_and_nothing_that_was_made_up() {
+    tells_the_marketplace_who_it_is(Behind::new(nginx).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn caddy_tells_the_marketplace_who_is_logged_in_and_nothing_that_was_made_up() {
+    tells_the_marketplace_who_it_is(Behind::new(caddy).await).await;
+}
