@@ -173,8 +173,7 @@ pub async fn spent_until(
 ) -> sqlx::Result<Option<OffsetDateTime>> {
     let first_that_counts = sqlx::query_scalar!(
         "select happened_at from activity
-         where user_id = $1 and happened_at > $2 and client_address is not null
-             and kind not in ('logged_in', 'switched_here')
+         where user_id = $1 and happened_at > $2 and client_address is not null and kind <> 'logged_in'
          order by happened_at desc, id desc offset $3 limit 1",
         user as UserId,
         now - budget.window,

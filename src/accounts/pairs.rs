@@ -5,7 +5,11 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::activity::{self, Event};
+use super::{
+    activity::{self, Event},
+    notices::{self, NewNotice, NoticeKind},
+    users::User,
+};
 use crate::{
     domain::{AccountId, AccountType, Client, EmailAddress, RegionId, TokenHash, UserId},
     platform::database,
@@ -192,6 +196,24 @@ pub async fn add_account(
     }
     activity::record(connection, user, &Event::AccountAdded { account_type }, Some(client), now).await?;
     Ok(Ok(id))
+}
+
+/// Tells a user, in their activity and by a notice, that their account was linked with another user's, or is so
+/// no longer. In a transaction that holds them. Returns when it happened in the order of their notices.
+pub async fn tell(
+    connection: &mut PgConnection,
+    user: &User,
+    with: &EmailAddress,
+    kind: NoticeKind,
+    client: &Client,
+    now: OffsetDateTime,
+) -> sqlx::Result<OffsetDateTime> {
+    let with = with.clone();
+    let event = if kind == NoticeKind::Linked { Event::Linked { with } } else { Event::Unlinked { with } };
+    activity::record(connection, user.id, &event, Some(client), now).await?;
+    let password_hash = &user.password_hash;
+    let notice = NewNotice { user_id: user.id, kind, to: &user.email, client, password_hash };
+    notices::send(connection, &notice, now).await
 }
 
 /// Sets since when an account is one of a pair.

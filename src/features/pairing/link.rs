@@ -8,9 +8,8 @@ use super::{
 };
 use crate::{
     accounts::{
-        activity::{self, Event},
         credentials::Credentials,
-        notices::{self, NewNotice, NoticeKind},
+        notices::NoticeKind,
         pairs,
         sessions::SignedIn,
         users::{self, User},
@@ -149,8 +148,8 @@ async fn link(
     if !pairs::insert(&mut tx, (signed_in.account_id, signed_in.account_type), account, now).await? {
         return Ok(Err("One of the two accounts is linked already. Unlink it first.".to_owned()));
     }
-    let told_here = tell(&mut tx, &here, &other.email, client, now).await?;
-    let told_there = tell(&mut tx, &other, &here.email, client, now).await?;
+    let told_here = pairs::tell(&mut tx, &here, &other.email, NoticeKind::Linked, client, now).await?;
+    let told_there = pairs::tell(&mut tx, &other, &here.email, NoticeKind::Linked, client, now).await?;
     // Who answers either notice parts what was linked since.
     pairs::set_paired_at(&mut tx, account, told_here.max(told_there)).await?;
     tx.commit().await?;
@@ -185,23 +184,4 @@ async fn account_to_link(
         [account] => Ok(Ok(account.id)),
         _ => refused("That address has both types of accounts already. There is nothing to link."),
     }
-}
-
-async fn tell(
-    connection: &mut PgConnection,
-    user: &User,
-    with: &EmailAddress,
-    client: &Client,
-    now: time::OffsetDateTime,
-) -> sqlx::Result<time::OffsetDateTime> {
-    let event = Event::Linked { with: with.clone() };
-    activity::record(connection, user.id, &event, Some(client), now).await?;
-    let notice = NewNotice {
-        user_id: user.id,
-        kind: NoticeKind::Linked,
-        to: &user.email,
-        client,
-        password_hash: &user.password_hash,
-    };
-    notices::send(connection, &notice, now).await
 }

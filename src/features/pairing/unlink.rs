@@ -6,10 +6,9 @@ use axum::{
 use super::PAGE;
 use crate::{
     accounts::{
-        activity::{self, Event},
-        notices::{self, NewNotice, NoticeKind},
-        pairs, sessions,
-        sessions::SignedIn,
+        notices::NoticeKind,
+        pairs,
+        sessions::{self, SignedIn},
         users,
     },
     domain::Client,
@@ -45,16 +44,7 @@ pub async fn submit(
         let another = users::by_id(&mut tx, other.user_id).await?;
         if let (Some(one), Some(another)) = (one, another) {
             for (user, with) in [(&one, &another), (&another, &one)] {
-                let event = Event::Unlinked { with: with.email.clone() };
-                activity::record(&mut tx, user.id, &event, Some(&client), now).await?;
-                let notice = NewNotice {
-                    user_id: user.id,
-                    kind: NoticeKind::Unlinked,
-                    to: &user.email,
-                    client: &client,
-                    password_hash: &user.password_hash,
-                };
-                notices::send(&mut tx, &notice, now).await?;
+                pairs::tell(&mut tx, user, &with.email, NoticeKind::Unlinked, &client, now).await?;
             }
         }
         tx.commit().await?;
