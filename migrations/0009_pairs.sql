@@ -48,7 +48,7 @@ begin
     return null;
 end
 $$;
-create constraint trigger accounts_of_one_user_are_a_pair after insert or update on accounts
+create constraint trigger accounts_of_one_user_are_a_pair after insert or update of user_id, account_type on accounts
     deferrable initially deferred for each row execute function refuse_two_accounts_apart();
 create constraint trigger pairs_of_one_user_stay after update or delete on pairs
     deferrable initially deferred for each row execute function refuse_two_accounts_apart();

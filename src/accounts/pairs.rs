@@ -216,22 +216,6 @@ pub async fn tell(
     notices::send(connection, &notice, now).await
 }
 
-/// Sets since when an account is one of a pair.
-pub async fn set_paired_at(
-    connection: &mut PgConnection,
-    account: AccountId,
-    paired_at: OffsetDateTime,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update pairs set paired_at = $2 where $1 in (customer_account_id, artist_account_id)",
-        account as AccountId,
-        paired_at,
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
 /// Parts two accounts of two users. Returns false where they are no pair by now.
 pub async fn delete(connection: &mut PgConnection, one: AccountId, other: AccountId) -> sqlx::Result<bool> {
     let gone = sqlx::query!(

@@ -45,7 +45,7 @@ pub struct SignedIn {
     pub account_id: AccountId,
     /// Its type.
     pub account_type: AccountType,
-    /// The other account of the pair, where one can switch to it, as far as that is known without asking.
+    /// The other account of the pair, where it is neither locked nor being deleted.
     pub counterpart_id: Option<AccountId>,
     /// The user's address.
     pub email: EmailAddress,
@@ -138,7 +138,8 @@ pub async fn load(
            join users on users.id = sessions.user_id
            join accounts on accounts.id = sessions.account_id
            -- Whoever logged in to an account while it was being hidden logs in once more, to the other one.
-           where id_hash = $1 and expires_at > $2 and locked_at is null and accounts.deletion_due_at is null"#,
+           where id_hash = $1 and expires_at > $2 and locked_at is null and accounts.deletion_due_at is null
+               and not exists (select from users as other where other.id = other_user_id and other.locked_at is not null)"#,
         id_hash.as_bytes(),
         now,
     )

@@ -528,11 +528,50 @@ async fn a_browser_that_is_switched_is_seen_and_ended_by_both() {
     for email in ["ann@example.com", "bob@example.com"] {
         let mut elsewhere = site.visitor();
         elsewhere.log_in(email).await;
-        elsewhere.open("/profile/sessions").await.says("it can be switched between your linked accounts");
+        elsewhere.open("/profile/sessions").await.says("it was switched between linked accounts");
     }
     let mut bob = site.visitor();
     bob.log_in("bob@example.com").await;
     let form = bob.open("/profile/sessions").await.form("/profile/sessions/end-others");
     bob.send(form).await;
     assert_eq!(ann.open("/profile").await.path(), "/login");
+}
+
+#[tokio::test]
+async fn who_is_locked_is_logged_out_where_they_have_switched_as_well() {
+    let site = Site::start().await;
+    let mut ann = linked(&site).await;
+    switch(&mut ann).await;
+    site.sql("update users set locked_at = '2026-01-01' where email = 'ann@example.com'").await;
+    ann.get("/auth/check").await.is(401);
+    assert_eq!(ann.open("/profile").await.path(), "/login");
+}
+
+#[tokio::test]
+async fn who_unlinks_after_a_switch_stays_and_still_belongs_to_both() {
+    let site = Site::start().await;
+    let mut ann = linked(&site).await;
+    switch(&mut ann).await;
+    let form = ann.open(PAGE).await.form(UNLINK);
+    let page = ann.send(form).await;
+    assert_eq!(here(&page), "bob@example.com customer");
+    let mut elsewhere = site.visitor();
+    elsewhere.log_in("ann@example.com").await;
+    let form = elsewhere.open("/profile/sessions").await.form("/profile/sessions/end-others");
+    elsewhere.send(form).await;
+    assert_eq!(ann.open("/profile").await.path(), "/login");
+}
+
+#[tokio::test]
+async fn a_generated_password_that_must_be_changed_is_switched_to_and_linked_by_nobody() {
+    let site = Site::with(&[("GENERATED_PASSWORD_MUST_CHANGE", "true")]).await;
+    let mut ann = linked(&site).await;
+    site.let_pass(Duration::minutes(1)).await;
+    let generated = site.recovered("bob@example.com").await;
+    site.visitor().try_password("bob@example.com", &generated).await;
+    switch(&mut ann).await.is(422).says("The password of the other account is a generated one.");
+    let form = ann.open(PAGE).await.form(UNLINK);
+    ann.send(form).await;
+    let page = link(&mut ann, "bob@example.com", &generated, PASSWORD).await;
+    page.is(422).says("The password of that address is a generated one.");
 }

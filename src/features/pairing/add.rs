@@ -58,7 +58,10 @@ pub async fn submit(
             let mut connection = app.database.acquire().await?;
             let mut page = AccountsPage::new(app, &mut connection, frame, signed_in, device).await?;
             page.problem = Some(match why {
-                NotAdded::Held => format!("You have {} account already.", account_type.with_article()),
+                NotAdded::Held => format!(
+                    "You have {} account already. If it is being deleted, take that back above.",
+                    account_type.with_article()
+                ),
                 NotAdded::Linked => {
                     "Your account is linked with one of another address. Unlink it first.".to_owned()
                 }

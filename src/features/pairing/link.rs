@@ -141,17 +141,22 @@ async fn link(
     let other =
         users::by_id(&mut tx, there.user_id).await?.filter(|user| user.password_hash == there.password_hash);
     let (Some(here), Some(other)) = (here, other) else { return Ok(Err(CHANGED.to_owned())) };
+    if store::accounts(&mut tx, here.id).await?.len() > 1 {
+        let words =
+            "You have both types of accounts here already. If one is being deleted, take that back above.";
+        return Ok(Err(words.to_owned()));
+    }
     let account = match account_to_link(app, &mut tx, signed_in, &other).await? {
         Ok(account) => account,
         Err(why) => return Ok(Err(why)),
     };
-    if !pairs::insert(&mut tx, (signed_in.account_id, signed_in.account_type), account, now).await? {
-        return Ok(Err("One of the two accounts is linked already. Unlink it first.".to_owned()));
-    }
     let told_here = pairs::tell(&mut tx, &here, &other.email, NoticeKind::Linked, client, now).await?;
     let told_there = pairs::tell(&mut tx, &other, &here.email, NoticeKind::Linked, client, now).await?;
     // Who answers either notice parts what was linked since.
-    pairs::set_paired_at(&mut tx, account, told_here.max(told_there)).await?;
+    let paired_at = told_here.max(told_there);
+    if !pairs::insert(&mut tx, (signed_in.account_id, signed_in.account_type), account, paired_at).await? {
+        return Ok(Err("One of the two accounts is linked already. Unlink it first.".to_owned()));
+    }
     tx.commit().await?;
     Ok(Ok(()))
 }
@@ -182,6 +187,9 @@ async fn account_to_link(
             account.account_type
         ))),
         [account] => Ok(Ok(account.id)),
+        two if two.iter().any(|account| account.deletion_due_at.is_some()) => {
+            refused("An account of that address is being deleted. Log in there and take it back.")
+        }
         _ => refused("That address has both types of accounts already. There is nothing to link."),
     }
 }

@@ -84,7 +84,7 @@ impl AccountsPage {
         match barred {
             Barred::Locked => "The other account is locked: you cannot switch to it.",
             Barred::BeingDeleted => {
-                "The other account is being deleted: you cannot switch to it. Logging in to it takes that back."
+                "The other account is being deleted: you cannot switch to it until that is taken back."
             }
             Barred::MustChangePassword => {
                 "The password of the other account is a generated one. Log in with it and change it first."

@@ -131,7 +131,7 @@ pub async fn show(
     let registration = match look_up(&mut connection, &link.token, app.clock.now()).await? {
         Ok(Found::New(registration)) => registration,
         Ok(Found::Second(registration, user)) => {
-            return match who_may_add(signed_in, &registration, user, &link.token)? {
+            return match who_may_add(&app, signed_in, &registration, user, &link.token)? {
                 Ok(_) => Ok(AdditionPage::new(&app, frame, link.token, registration).ok()),
                 Err(closed) => Ok(closed.answer(frame, None, app.clock.now())),
             };
@@ -147,7 +147,8 @@ pub async fn show(
     Ok(page.ok())
 }
 
-/// `POST /confirm`: makes the user and the account, and logs in.
+/// `POST /confirm`: makes the user and the account, and logs in; or adds the account to who is logged in as
+/// the user of its address.
 pub async fn submit(
     State(app): State<App>,
     frame: Frame,
@@ -163,7 +164,7 @@ pub async fn submit(
         Ok(Found::New(registration)) => registration,
         Ok(Found::Second(registration, user)) => {
             drop(connection);
-            return match who_may_add(signed_in, &registration, user, &form.token)? {
+            return match who_may_add(&app, signed_in, &registration, user, &form.token)? {
                 Ok(user) => add(&app, frame, user, &registration, &form.token, &client).await,
                 Err(closed) => Ok(closed.answer(frame, None, now)),
             };
@@ -268,13 +269,19 @@ async fn taken(
 
 /// Only its user adds an account: anybody else logs in first, and comes back.
 fn who_may_add(
+    app: &App,
     signed_in: Option<SignedIn>,
     registration: &Registration,
     user: User,
     token: &str,
 ) -> Result<Result<SignedIn, Closed>, PageError> {
     match signed_in {
-        Some(signed_in) if signed_in.user_id == user.id => Ok(Ok(signed_in)),
+        Some(signed_in) if signed_in.user_id == user.id => {
+            match app.config.generated_password_must_change && signed_in.password_is_generated {
+                true => Err(PageError::ChangePasswordFirst),
+                false => Ok(Ok(signed_in)),
+            }
+        }
         // As it was typed there: how the user spells it is not for everybody.
         Some(_) => Ok(Err(Closed::Taken(Taken::SomebodyElses(registration.email.clone())))),
         None => Err(PageError::LogInFirst(OwnPath::parse(&format!("/confirm?token={token}")))),
@@ -302,7 +309,7 @@ async fn add(
     if registration.confirmed.is_some() {
         return Ok(Redirect::to(done(&registration, &signed_in)).into_response());
     }
-    // What can be undone by a notice is not added to; and the address may be another user's by now.
+    // Their address may be another one by now, and this one another user's, or kept for one.
     let user = users::by_id(&mut tx, signed_in.user_id).await?;
     if user.is_none_or(|user| user.email.key() != registration.email.key()) {
         return Ok(Closed::Nothing.answer(frame, None, now));

@@ -37,6 +37,8 @@ pub struct AccountData {
     created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
     deletion_due_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    last_here_at: Option<OffsetDateTime>,
     counterpart_id: Option<AccountId>,
     #[serde(with = "time::serde::rfc3339::option")]
     paired_at: Option<OffsetDateTime>,
@@ -198,7 +200,8 @@ async fn accounts(connection: &mut PgConnection, user: UserId) -> sqlx::Result<V
     sqlx::query_as!(
         AccountData,
         r#"select id as "id: AccountId", account_type as "account_type: AccountType", region_id, phone, display_name,
-               created_at, deletion_due_at, counterpart_id as "counterpart_id?: AccountId", paired_at as "paired_at?"
+               created_at, deletion_due_at, last_here_at,
+               counterpart_id as "counterpart_id?: AccountId", paired_at as "paired_at?"
            from accounts
            left join lateral (
                select artist_account_id as counterpart_id, paired_at from pairs where customer_account_id = accounts.id
