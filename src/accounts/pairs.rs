@@ -241,7 +241,10 @@ pub async fn unlink_since(
         r#"with parted as (
                delete from pairs using accounts as customer, accounts as artist
                where customer.id = customer_account_id and artist.id = artist_account_id and paired_at >= $2
-                   and $1 in (customer.user_id, artist.user_id) and customer.user_id <> artist.user_id
+                   and customer.user_id <> artist.user_id
+                   -- By their indexes, however many pairs there are.
+                   and (customer_account_id = any(array(select id from accounts where user_id = $1))
+                       or artist_account_id = any(array(select id from accounts where user_id = $1)))
                returning customer.user_id as one, artist.user_id as other
            )
            select one.id as "one: UserId", one.email as "one_email: EmailAddress", other.id as "other: UserId",

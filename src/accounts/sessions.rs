@@ -164,7 +164,7 @@ pub async fn load(
 /// Makes a session another one, with a new id, for the counterpart of its account, which is another
 /// user's; it belongs to both from then on, and keeps when and for how long somebody logged in. In a
 /// transaction that holds both users. Returns how long it lasts, with whether it is remembered, or `None`
-/// where the session has ended.
+/// where the session has ended, or belongs to another pair of users.
 pub async fn switch(
     connection: &mut PgConnection,
     from: &SignedIn,
@@ -175,7 +175,9 @@ pub async fn switch(
 ) -> sqlx::Result<Option<(OffsetDateTime, bool)>> {
     let row = sqlx::query!(
         "with old as (
-             delete from sessions where id_hash = $1 and expires_at > $6
+             -- One that belongs to two already leads to no third.
+             delete from sessions
+             where id_hash = $1 and expires_at > $6 and (other_user_id is null or other_user_id = $3)
              returning user_id, remember, logged_in_at, expires_at
          )
          insert into sessions (id_hash, user_id, other_user_id, account_id, remember, logged_in_at, last_seen_at,

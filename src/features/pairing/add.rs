@@ -1,16 +1,17 @@
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::{
+    PAGE,
     form::{AccountsForm, Field},
     page::AccountsPage,
 };
 use crate::{
     accounts::{
         pairs::{self, NotAdded},
-        sessions::SignedIn,
+        sessions::{self, SignedIn},
         users,
     },
-    domain::Client,
+    domain::{Client, OwnPath},
     web::{
         device::Device,
         error::PageError,
@@ -45,6 +46,9 @@ pub async fn submit(
     let (now, account_type) = (app.clock.now(), signed_in.account_type.other());
     let mut tx = app.database.begin().await?;
     users::hold(&mut tx, &[signed_in.user_id]).await?;
+    if !sessions::is_live(&mut tx, signed_in.session).await? {
+        return Err(PageError::NothingSaved(OwnPath::parse(PAGE)));
+    }
     if !form.shown_to.accept(&mut tx, ADDED, now).await? {
         return Ok(Redirect::to(ADDED).into_response());
     }

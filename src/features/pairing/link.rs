@@ -11,7 +11,7 @@ use crate::{
         credentials::Credentials,
         notices::NoticeKind,
         pairs,
-        sessions::SignedIn,
+        sessions::{self, SignedIn},
         users::{self, User},
     },
     domain::{AccountId, Client, EmailAddress, PasswordHash},
@@ -136,8 +136,10 @@ async fn link(
     if !form.shown_to.accept(&mut tx, LINKED, now).await? {
         return Ok(Ok(()));
     }
-    let here =
-        users::by_id(&mut tx, signed_in.user_id).await?.filter(|user| user.password_hash == *proved_here);
+    // Whoever ended the session meanwhile, or began a deletion, wants nothing linked.
+    let is_live = sessions::is_live(&mut tx, signed_in.session).await?;
+    let here = users::by_id(&mut tx, signed_in.user_id).await?;
+    let here = here.filter(|user| is_live && user.password_hash == *proved_here);
     let other =
         users::by_id(&mut tx, there.user_id).await?.filter(|user| user.password_hash == there.password_hash);
     let (Some(here), Some(other)) = (here, other) else { return Ok(Err(CHANGED.to_owned())) };

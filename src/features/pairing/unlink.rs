@@ -11,7 +11,7 @@ use crate::{
         sessions::{self, SignedIn},
         users,
     },
-    domain::Client,
+    domain::{Client, OwnPath},
     web::{device::Device, error::PageError, form::Form, signed_in_form::ShownTo, state::App},
 };
 
@@ -35,6 +35,9 @@ pub async fn submit(
         return Ok(Redirect::to(PAGE).into_response());
     };
     users::hold(&mut tx, &[signed_in.user_id, other.user_id]).await?;
+    if !sessions::is_live(&mut tx, signed_in.session).await? {
+        return Err(PageError::NothingSaved(OwnPath::parse(PAGE)));
+    }
     if shown_to.accept(&mut tx, UNLINKED, now).await? {
         if !pairs::delete(&mut tx, signed_in.account_id, other.account_id).await? {
             return Ok(Redirect::to(PAGE).into_response());

@@ -14,7 +14,7 @@ use crate::{
         budgets::{self, Budget, Subject},
         pairs::{self, NotAdded},
         registrations::{self, Registration},
-        sessions::SignedIn,
+        sessions::{self, SignedIn},
         users::{self, Holder, User},
     },
     domain::{AccountId, AccountType, Client, EmailAddress, OwnPath, Password, Token, UserId},
@@ -302,6 +302,9 @@ async fn add(
     let mut tx = app.database.begin().await?;
     registrations::by_id_for_update(&mut tx, registration.id, now).await?;
     users::hold(&mut tx, &[signed_in.user_id]).await?;
+    if !sessions::is_live(&mut tx, signed_in.session).await? {
+        return Err(PageError::LogInFirst(OwnPath::parse(&format!("/confirm?token={}", token.reveal()))));
+    }
     // Looked up by its link once more, as `confirm` does.
     let Some(registration) = registrations::by_token(&mut tx, token.hash(), now).await? else {
         return Ok(Closed::Nothing.answer(frame, None, now));

@@ -16,7 +16,8 @@ use crate::{
     accounts::{
         activity::{self, DetailsChange, Event},
         pairs::{self, Counterpart},
-        sessions::SignedIn,
+        sessions::{self, SignedIn},
+        users,
     },
     domain::{AccountId, ActivityId, Client, UserId},
     web::{
@@ -138,7 +139,17 @@ async fn hold(
     signed_in: &SignedIn,
     device: Device,
 ) -> sqlx::Result<Option<Counterpart>> {
-    let other = counterpart(app, connection, signed_in, device).await?;
+    let seen = counterpart(app, connection, signed_in, device).await?;
+    let users: Vec<_> =
+        [signed_in.user_id].into_iter().chain(seen.as_ref().map(|seen| seen.user_id)).collect();
+    users::hold(connection, &users).await?;
+    // Looked up again, now that nobody unlinks them, or ends this session.
+    let other = match sessions::is_live(connection, signed_in.session).await? {
+        true => counterpart(app, connection, signed_in, device).await?,
+        false => None,
+    };
+    let is_same = |other: &Counterpart| seen.as_ref().is_some_and(|seen| seen.account_id == other.account_id);
+    let other = other.filter(is_same);
     let accounts: Vec<_> =
         [signed_in.account_id].into_iter().chain(other.as_ref().map(|other| other.account_id)).collect();
     store::hold(connection, &accounts).await?;
