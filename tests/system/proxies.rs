@@ -71,7 +71,10 @@ impl Behind {
 
     /// Asks the marketplace for a page, with ids that were made up.
     async fn forge(&self, visitor: &mut Visitor) -> Page {
-        let headers = IDS.map(|name| (name, "forged".to_owned())).to_vec();
+        // Some programs read an underscore as a hyphen.
+        let underscored = ["x_user_id", "x_account_id", "x_account_type", "x_counterpart_id"];
+        let headers =
+            [IDS, underscored].concat().into_iter().map(|name| (name, "forged".to_owned())).collect();
         let request =
             Request { method: "GET", path: "/market/a?b=1&c=2".to_owned(), headers, body: Vec::new() };
         visitor.request(request).await
