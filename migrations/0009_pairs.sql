@@ -25,6 +25,12 @@ select customer.id, artist.id, greatest(customer.created_at, artist.created_at)
 from accounts as customer join accounts as artist using (user_id)
 where customer.account_type = 'customer' and artist.account_type = 'artist';
 
+-- A pair, seen from either of its accounts.
+create view counterparts as
+select customer_account_id as account_id, artist_account_id as counterpart_id, paired_at from pairs
+union all
+select artist_account_id, customer_account_id, paired_at from pairs;
+
 -- The two accounts of one user are always a pair; so neither can be in another one.
 create function refuse_two_accounts_apart() returns trigger language plpgsql as $$
 declare

@@ -65,12 +65,8 @@ pub async fn counterpart(
                    where known_devices.user_id = users.id and devices.token_hash = $2
                ) as "wants_password!"
            from accounts as here
-           join lateral (
-               select artist_account_id as other_id, paired_at from pairs where customer_account_id = here.id
-               union all
-               select customer_account_id, paired_at from pairs where artist_account_id = here.id
-           ) as pair on true
-           join accounts as other on other.id = other_id
+           join counterparts on counterparts.account_id = here.id
+           join accounts as other on other.id = counterpart_id
            join users on users.id = other.user_id
            where here.id = $1"#,
         account as AccountId,
@@ -143,7 +139,7 @@ pub async fn why_not_added(
     let row = sqlx::query!(
         r#"select coalesce(bool_or(account_type = $2), true) as "is_held!",
                coalesce(bool_or(exists (
-                   select from pairs where accounts.id in (customer_account_id, artist_account_id)
+                   select from counterparts where account_id = accounts.id
                )), false) as "is_paired!"
            from accounts where user_id = $1"#,
         user as UserId,

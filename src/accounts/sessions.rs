@@ -127,12 +127,11 @@ pub async fn load(
                display_name as "display_name: DisplayName",
                password_is_generated, last_seen_at, expires_at,
                (select other.id
-                from accounts as other join users as theirs on theirs.id = other.user_id
-                where other.id in (
-                    select artist_account_id from pairs where customer_account_id = account_id
-                    union all
-                    select customer_account_id from pairs where artist_account_id = account_id
-                ) and other.deletion_due_at is null and theirs.deletion_due_at is null and theirs.locked_at is null
+                from counterparts
+                join accounts as other on other.id = counterpart_id
+                join users as theirs on theirs.id = other.user_id
+                where counterparts.account_id = sessions.account_id
+                    and other.deletion_due_at is null and theirs.deletion_due_at is null and theirs.locked_at is null
                ) as "counterpart_id: AccountId"
            from sessions
            join users on users.id = sessions.user_id

@@ -29,4 +29,4 @@ pub use password_hash::PasswordHash;
 pub use phone_number::{NotAPhoneNumber, PhoneNumber};
 pub use region_id::RegionId;
 pub use support_reference::SupportReference;
-pub use token::{Token, TokenHash};
+pub use token::{Token, TokenHash, random_bytes};

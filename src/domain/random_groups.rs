@@ -1,4 +1,4 @@
-use rand::{TryRng, rngs::SysRng};
+use super::token::random_bytes;
 
 /// How many characters stand in a group.
 pub(super) const GROUP: usize = 4;
@@ -12,10 +12,9 @@ pub(super) fn random_groups(alphabet: &[u8; 31], groups: usize) -> String {
         // A byte above the last whole round of the alphabet would favour its beginning.
         let fair = u8::MAX - u8::MAX % 31;
         loop {
-            let mut byte = [0];
-            SysRng.try_fill_bytes(&mut byte).expect("the system gives random bytes");
-            if byte[0] < fair {
-                return char::from(alphabet[usize::from(byte[0]) % alphabet.len()]);
+            let [byte] = random_bytes();
+            if byte < fair {
+                return char::from(alphabet[usize::from(byte) % alphabet.len()]);
             }
         }
     };

@@ -15,15 +15,23 @@ pub struct Token([u8; 32]);
 #[sqlx(transparent)]
 pub struct TokenHash([u8; 32]);
 
+/// What nobody can guess, from the operating system's randomness.
+///
+/// # Panics
+/// When the operating system has no randomness to give; nothing can be kept secret then.
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    SysRng.try_fill_bytes(&mut bytes).expect("the system gives random bytes");
+    bytes
+}
+
 impl Token {
     /// A new token from the operating system's randomness.
     ///
     /// # Panics
     /// When the operating system has no randomness to give; nothing can be kept secret then.
     pub fn random() -> Self {
-        let mut bytes = [0; 32];
-        SysRng.try_fill_bytes(&mut bytes).expect("the system gives random bytes");
-        Self(bytes)
+        Self(random_bytes())
     }
 
     /// The token in a link or a cookie, or `None` for what never was one of ours.

@@ -6,12 +6,11 @@
 
 use data_encoding::BASE32_NOPAD;
 use mail_parser::{Message, MessageParser, MimeHeaders};
-use rand::{TryRng, rngs::SysRng};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::queue::{LetterState, for_a_page};
-use crate::domain::{EmailAddress, LetterId, TokenHash};
+use crate::domain::{EmailAddress, LetterId, TokenHash, random_bytes};
 
 /// How many octets of a report are read: what it says stands in front of the letter that it brings back.
 pub const MOST_READ: u64 = 256 * 1024;
@@ -22,12 +21,6 @@ pub const MOST_READ: u64 = 256 * 1024;
 pub(super) struct ReturnToken([u8; 20]);
 
 impl ReturnToken {
-    fn random() -> Self {
-        let mut bytes = [0; 20];
-        SysRng.try_fill_bytes(&mut bytes).expect("the system gives random bytes");
-        Self(bytes)
-    }
-
     /// The token in an address, as in `bounce+TOKEN@example.com`; `None` where there is none.
     fn in_address(address: &str) -> Option<Self> {
         let (local, _) = address.rsplit_once('@')?;
@@ -48,7 +41,7 @@ pub(super) async fn return_path(
     letter: LetterId,
     base: &EmailAddress,
 ) -> sqlx::Result<String> {
-    let token = ReturnToken::random();
+    let token = ReturnToken(random_bytes());
     let hash = token.hash();
     sqlx::query!(
         "insert into return_paths (token_hash, letter_id) values ($1, $2)",

@@ -3,8 +3,8 @@
 //! A feature *enqueues* a letter in the transaction of what caused it ([`enqueue`]); the row holds
 //! ids, never a secret and never a body. A worker ([`Workers`]) claims the row under a lease, lets
 //! the letter's [`Letter::prepare`] make its secret, composes it, hands it to the mail service with no
-//! transaction open, and settles the row. Delivery is at least
-//! once: whatever fails in between is done again when the lease ends, under the same `Message-ID`.
+//! transaction open, and settles the row. Delivery is at least once: whatever fails in between is done
+//! again when the lease ends, under the same `Message-ID`.
 //!
 //! Functions that take a connection fail when the database does; none of them says so again.
 //!

@@ -9,10 +9,9 @@ use super::{
     error::PageError,
     fields::{
         captcha::{CaptchaField, SentCaptcha},
-        password::{KEPT_BY_NO_PAGE, typing_advice},
+        password::KEPT_BY_NO_PAGE,
     },
-    proof::{Failed, NotProved, prove_user},
-    standing::Held,
+    proof::{NotProved, Unproved, prove_user},
     state::App,
 };
 use crate::domain::{Client, EmailAddress, Password, PasswordHash};
@@ -101,15 +100,16 @@ impl CurrentPassword {
         }
         let password = std::mem::take(&mut self.current_password);
         let asked = (&self.sent_captcha, self.letters_until);
-        match prove_user(app, client, device, Some(email), &password, asked).await? {
-            Ok(credentials) => return Ok(Ok(credentials.password_hash)),
-            Err(Failed::Held(Held { is_shut, words, captcha })) => {
+        let wrong = "This is not your current password.";
+        match prove_user(app, client, device, Some(email), &password, asked, wrong).await? {
+            Ok(credentials) => Ok(Ok(credentials.password_hash)),
+            Err(Unproved { why, captcha, advice }) => {
                 self.captcha = captcha;
-                return Ok(Err(if is_shut { NotProved::Password(words) } else { NotProved::Captcha(words) }));
+                if matches!(why, NotProved::Password(_)) {
+                    self.advice = advice.join(" ");
+                }
+                Ok(Err(why))
             }
-            Err(Failed::Wrong(captcha)) => self.captcha = captcha,
         }
-        self.advice = typing_advice(password.reveal()).join(" ");
-        Ok(Err(NotProved::Password("This is not your current password.".to_owned())))
     }
 }

@@ -30,13 +30,15 @@ pub enum NotProved {
     Password(String),
     /// With the captcha.
     Captcha(String),
+    /// With the address: its password opens nothing here, and no captcha helps.
+    Shut(String),
 }
 
 impl NotProved {
-    /// Says it beside the field that it is wrong with.
+    /// Says it beside the field that it is wrong with; of the address, beside its password.
     pub fn tell<F: form::Field>(self, complaints: &mut Complaints<F>, password: F, captcha: F) {
         match self {
-            Self::Password(words) => complaints.add(password, words),
+            Self::Password(words) | Self::Shut(words) => complaints.add(password, words),
             Self::Captcha(words) => complaints.add(captcha, words),
         }
     }
@@ -109,18 +111,10 @@ pub async fn prove_asked(
 /// The one sentence for every failure of an address with its password.
 pub const FAILED: &str = "The email address or the password is wrong.";
 
-/// How a try at a user's password failed.
-#[derive(Debug)]
-pub enum Failed {
-    /// It was not let through.
-    Held(Held),
-    /// It was wrong, or nobody has that address. The next try wants this captcha.
-    Wrong(Option<CaptchaField>),
-}
-
 /// Proves the password of whoever has an address, within the budgets of log in, and at the cost of one hash
 /// whether or not anybody has it. A generated one that was not used yet proves nothing. Where the form wants a
-/// captcha until `letters_until` anyway, one right answer serves both. Holds no connection while it waits.
+/// captcha until `letters_until` anyway, one right answer serves both. `wrong` is what is said of a wrong one.
+/// Holds no connection while it waits.
 ///
 /// # Errors
 /// [`PageError::TooMany`], [`PageError::Busy`]; and when the database fails.
@@ -131,7 +125,10 @@ pub async fn prove_user(
     email: Option<&EmailAddress>,
     password: &Password,
     (sent_captcha, letters_until): (&SentCaptcha, Option<OffsetDateTime>),
-) -> Result<Result<Credentials, Failed>, PageError> {
+    wrong: &str,
+) -> Result<Result<Credentials, Unproved>, PageError> {
+    let unproved =
+        |why, captcha| Ok(Err(Unproved { why, captcha, advice: typing_advice(password.reveal()) }));
     let mut connection = app.database.acquire().await?;
     let credentials = match email {
         Some(email) => credentials::by_email(&mut connection, email, device.0, app.clock.now()).await?,
@@ -140,8 +137,9 @@ pub async fn prove_user(
     let device_is_known = credentials.as_ref().is_some_and(|credentials| credentials.device_is_known);
     let standing =
         Standing::begin(app, &mut connection, client, device, email, device_is_known, password).await?;
-    if let Err(held) = standing.pass(app, &mut connection, sent_captcha, password, letters_until).await? {
-        return Ok(Err(Failed::Held(held)));
+    let passed = standing.pass(app, &mut connection, sent_captcha, password, letters_until).await?;
+    if let Err(Held { is_shut, words, captcha }) = passed {
+        return unproved(if is_shut { NotProved::Shut(words) } else { NotProved::Captcha(words) }, captcha);
     }
     drop(connection);
     let Standing { under_way, counted, .. } = standing;
@@ -151,10 +149,11 @@ pub async fn prove_user(
         (Some(credentials), Verdict::Right { .. }) => Ok(Ok(credentials)),
         _ => {
             let mut connection = app.database.acquire().await?;
-            Ok(Err(Failed::Wrong(match letters_until {
+            let captcha = match letters_until {
                 Some(_) => CaptchaField::new(app, &mut connection).await?,
                 None => Standing::next_captcha(app, &mut connection, &counted).await?,
-            })))
+            };
+            unproved(NotProved::Password(wrong.to_owned()), captcha)
         }
     }
 }

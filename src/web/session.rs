@@ -1,8 +1,8 @@
 //! Sessions: tower-sessions keeps the cookie, `accounts::sessions` the rows.
 //!
-//! A session is made by logging in, or by switching to a linked user, and by nothing else; its row's columns are written then and by
-//! statements that name them, so that nothing is ever saved as a whole. What ends a session deletes
-//! its row, and a request that was under way cannot bring it back.
+//! A session is made by logging in, or by switching to a linked user, and by nothing else; its row's
+//! columns are written then and by statements that name them, so that nothing is ever saved as a
+//! whole. What ends a session deletes its row, and a request that was under way cannot bring it back.
 
 use async_trait::async_trait;
 use axum::{

@@ -38,8 +38,7 @@ pub async fn submit(
             form.complaints.add(Field::Region, words);
             form.choices = choices;
             form.region_id.clear();
-            let mut connection = app.database.acquire().await?;
-            let page = AccountsPage::new(app, &mut connection, frame, signed_in, device).await?;
+            let page = AccountsPage::new(app, frame, signed_in, device).await?;
             return Ok(page.with_form(form).unprocessable());
         }
     };
@@ -59,8 +58,7 @@ pub async fn submit(
         }
         Err(why) => {
             drop(tx);
-            let mut connection = app.database.acquire().await?;
-            let mut page = AccountsPage::new(app, &mut connection, frame, signed_in, device).await?;
+            let mut page = AccountsPage::new(app, frame, signed_in, device).await?;
             page.problem = Some(match why {
                 NotAdded::Held => format!(
                     "You have {} account already. If it is being deleted, take that back above.",

@@ -44,12 +44,11 @@ pub async fn show(
     device: Device,
     Query(query): Query<AccountsQuery>,
 ) -> Result<Response, PageError> {
-    let mut connection = app.database.acquire().await?;
-    let mut page = AccountsPage::new(&app, &mut connection, frame, &signed_in, device).await?;
+    let mut page = AccountsPage::new(&app, frame, &signed_in, device).await?;
     page.because = because(&query.because);
     let mut form = AccountsForm::default();
     if let Ok(other) = query.other.parse() {
-        let email = store::email_known_here(&mut connection, other, device.0).await?;
+        let email = store::email_known_here(&mut *app.database.acquire().await?, other, device.0).await?;
         form.email = email.map(|email| email.to_string());
     }
     Ok(page.with_form(form).ok())

@@ -18,10 +18,10 @@ use crate::{
     web::{
         device::Device,
         error::PageError,
-        fields::password::{KEPT_BY_NO_PAGE, typing_advice},
+        fields::password::KEPT_BY_NO_PAGE,
         page::{Frame, Page},
-        proof::{FAILED, Failed, prove_user},
-        standing::{Held, locked_out},
+        proof::{FAILED, NotProved, Unproved, prove_user},
+        standing::locked_out,
         state::App,
     },
 };
@@ -39,29 +39,18 @@ pub async fn submit(
 ) -> Result<Response, PageError> {
     if form.proof.wants_another_captcha() {
         form.proof.keep_captcha(app).await?;
-        return Ok(page(app, frame, signed_in, device, form).await?.ok());
+        return Ok(AccountsPage::new(app, frame, signed_in, device).await?.with_form(form).ok());
     }
     let Some((proved_here, there)) = prove(app, signed_in, client, device, &mut form).await? else {
-        return Ok(page(app, frame, signed_in, device, form).await?.unprocessable());
+        return Ok(AccountsPage::new(app, frame, signed_in, device).await?.with_form(form).unprocessable());
     };
     match link(app, signed_in, &proved_here, &there, client, &form).await? {
         Ok(()) => Ok(Redirect::to(LINKED).into_response()),
         Err(why) => {
             form.complaints.add(Field::Email, why);
-            Ok(page(app, frame, signed_in, device, form).await?.unprocessable())
+            Ok(AccountsPage::new(app, frame, signed_in, device).await?.with_form(form).unprocessable())
         }
     }
-}
-
-async fn page(
-    app: &App,
-    frame: Frame,
-    signed_in: &SignedIn,
-    device: Device,
-    form: AccountsForm,
-) -> sqlx::Result<AccountsPage> {
-    let mut connection = app.database.acquire().await?;
-    Ok(AccountsPage::new(app, &mut connection, frame, signed_in, device).await?.with_form(form))
 }
 
 /// Proves both passwords, one's own first: until both are right, nothing is said of the other user. What is
@@ -104,18 +93,17 @@ async fn prove(
         }
     };
     let asked = (form.proof.sent_captcha(), None);
-    match prove_user(app, client, device, email.as_ref(), &password, asked).await? {
-        Ok(there) => return Ok(Some((here, there))),
-        Err(Failed::Held(Held { is_shut, words, captcha })) => {
-            form.complaints.add(if is_shut { Field::Email } else { Field::Captcha }, words);
-            form.proof.captcha = captcha;
-        }
-        Err(Failed::Wrong(captcha)) => {
-            form.complaints.add(Field::Password, FAILED);
-            form.proof.captcha = captcha;
-        }
+    let Unproved { why, captcha, advice } =
+        match prove_user(app, client, device, email.as_ref(), &password, asked, FAILED).await? {
+            Ok(there) => return Ok(Some((here, there))),
+            Err(unproved) => unproved,
+        };
+    match why {
+        NotProved::Shut(words) => form.complaints.add(Field::Email, words),
+        why => why.tell(&mut form.complaints, Field::Password, Field::Captcha),
     }
-    form.advice = typing_advice(password.reveal()).join(" ");
+    form.proof.captcha = captcha;
+    form.advice = advice.join(" ");
     KEPT_BY_NO_PAGE.clone_into(&mut form.proof.advice);
     Ok(None)
 }

@@ -1,5 +1,4 @@
 use askama::Template;
-use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{
@@ -12,7 +11,6 @@ use crate::{
         pairs::{self, Barred, Counterpart},
         sessions::SignedIn,
     },
-    domain::AccountId,
     web::{device::Device, fields::region, filters, page::Frame, signed_in_form::ShownTo, state::App},
 };
 
@@ -22,12 +20,8 @@ use crate::{
 pub struct AccountsPage {
     pub frame: Frame,
     pub accounts: Vec<Account>,
-    /// As which one somebody is here.
-    pub here: AccountId,
     /// The other one of the pair, where there are two.
     pub counterpart: Option<Counterpart>,
-    /// Whether that is another user's.
-    pub is_linked: bool,
     pub signed_in: SignedIn,
     pub form: AccountsForm,
     pub switch: SwitchForm,
@@ -39,22 +33,16 @@ pub struct AccountsPage {
 }
 
 impl AccountsPage {
-    /// The page as it is at present, with empty forms.
-    pub async fn new(
-        app: &App,
-        connection: &mut PgConnection,
-        frame: Frame,
-        signed_in: &SignedIn,
-        device: Device,
-    ) -> sqlx::Result<Self> {
+    /// The page as it is at present, with empty forms. No connection is to be held meanwhile.
+    pub async fn new(app: &App, frame: Frame, signed_in: &SignedIn, device: Device) -> sqlx::Result<Self> {
         let must_change = app.config.generated_password_must_change;
-        let accounts = store::accounts(connection, signed_in.user_id).await?;
-        let counterpart = pairs::counterpart(connection, signed_in.account_id, device.0, must_change).await?;
+        let mut connection = app.database.acquire().await?;
+        let accounts = store::accounts(&mut connection, signed_in.user_id).await?;
+        let counterpart =
+            pairs::counterpart(&mut connection, signed_in.account_id, device.0, must_change).await?;
         Ok(Self {
             frame,
             accounts,
-            here: signed_in.account_id,
-            is_linked: counterpart.as_ref().is_some_and(|other| other.user_id != signed_in.user_id),
             counterpart,
             signed_in: signed_in.clone(),
             form: AccountsForm::default(),

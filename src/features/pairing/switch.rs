@@ -18,16 +18,12 @@ use crate::{
     web::{
         device::Device,
         error::PageError,
-        fields::{
-            captcha::{CaptchaField, SentCaptcha},
-            password::typing_advice,
-        },
+        fields::captcha::{CaptchaField, SentCaptcha},
         form::{self, Complaints, Form},
         page::{Frame, Page},
-        proof::{Failed, prove_user},
+        proof::{Unproved, prove_user},
         session,
         signed_in_form::ShownTo,
-        standing::Held,
         state::App,
     },
 };
@@ -89,19 +85,21 @@ pub async fn submit(
     let Some(to) = to else { return Ok(Redirect::to(PAGE).into_response()) };
     if form.sent_captcha.wants_another() {
         form.captcha = CaptchaField::new(&app, &mut connection).await?;
-        let page = AccountsPage::new(&app, &mut connection, frame, &signed_in, device).await?;
-        return Ok(AccountsPage { switch: form, ..page }.ok());
-    }
-    if let Some(barred) = to.barred {
-        let page = AccountsPage::new(&app, &mut connection, frame, &signed_in, device).await?;
-        return Ok(AccountsPage { problem: Some(AccountsPage::why_barred(&barred).to_owned()), ..page }
-            .unprocessable());
     }
     drop(connection);
+    let page = async |form| -> sqlx::Result<AccountsPage> {
+        let page = AccountsPage::new(&app, frame, &signed_in, device).await?;
+        Ok(AccountsPage { switch: form, ..page })
+    };
+    if form.sent_captcha.wants_another() {
+        return Ok(page(form).await?.ok());
+    }
+    if let Some(barred) = to.barred {
+        let problem = Some(AccountsPage::why_barred(&barred).to_owned());
+        return Ok(AccountsPage { problem, ..page(SwitchForm::default()).await? }.unprocessable());
+    }
     let Ok(proved) = prove(&app, &client, device, &to, &mut form).await? else {
-        let mut connection = app.database.acquire().await?;
-        let page = AccountsPage::new(&app, &mut connection, frame, &signed_in, device).await?;
-        return Ok(AccountsPage { switch: form, ..page }.unprocessable());
+        return Ok(page(form).await?.unprocessable());
     };
     if !switch(&app, &session, &signed_in, &to, proved.as_ref(), &client, device, &form.shown_to).await? {
         // Something was changed meanwhile: the page shows what.
@@ -131,19 +129,17 @@ async fn prove(
         form.complaints.add(Field::Password, words);
         return Ok(Err(()));
     }
-    match prove_user(app, client, device, Some(&to.email), &password, (&form.sent_captcha, None)).await? {
-        Ok(there) => return Ok(Ok(Some(there.password_hash))),
-        Err(Failed::Held(Held { is_shut, words, captcha })) => {
-            form.complaints.add(if is_shut { Field::Password } else { Field::Captcha }, words);
+    let asked = (&form.sent_captcha, None);
+    let wrong = format!("This is not the password of {}.", to.email);
+    match prove_user(app, client, device, Some(&to.email), &password, asked, &wrong).await? {
+        Ok(there) => Ok(Ok(Some(there.password_hash))),
+        Err(Unproved { why, captcha, advice }) => {
+            why.tell(&mut form.complaints, Field::Password, Field::Captcha);
             form.captcha = captcha;
-        }
-        Err(Failed::Wrong(captcha)) => {
-            form.complaints.add(Field::Password, format!("This is not the password of {}.", to.email));
-            form.captcha = captcha;
+            form.advice = advice.join(" ");
+            Ok(Err(()))
         }
     }
-    form.advice = typing_advice(password.reveal()).join(" ");
-    Ok(Err(()))
 }
 
 /// Switches, once. Returns false where it can no longer be done.

@@ -203,11 +203,7 @@ async fn accounts(connection: &mut PgConnection, user: UserId) -> sqlx::Result<V
                created_at, deletion_due_at, last_here_at,
                counterpart_id as "counterpart_id?: AccountId", paired_at as "paired_at?"
            from accounts
-           left join lateral (
-               select artist_account_id as counterpart_id, paired_at from pairs where customer_account_id = accounts.id
-               union all
-               select customer_account_id, paired_at from pairs where artist_account_id = accounts.id
-           ) as pair on true
+           left join counterparts on counterparts.account_id = accounts.id
            where user_id = $1 order by created_at, id"#,
         user as UserId,
     )
