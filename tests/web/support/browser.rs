@@ -153,16 +153,26 @@ struct Chromedriver {
 
 impl Chromedriver {
     fn start() -> Self {
-        let mut command = Command::new("chromedriver");
-        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().expect(INSTALL);
-        let output = process.stdout.take().expect("a pipe");
-        // "ChromeDriver was started successfully on port 12345."
-        let port = BufReader::new(output).lines().map_while(Result::ok).find_map(|line| {
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse().ok()
-        });
-        Self { process, port: port.expect("chromedriver says its port") }
+        loop {
+            let mut command = Command::new("chromedriver");
+            command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut process = command.spawn().expect(INSTALL);
+            let output = process.stdout.take().expect("a pipe");
+            let mut said = Vec::new();
+            // "ChromeDriver was started successfully on port 12345."
+            let port = BufReader::new(output).lines().map_while(Result::ok).find_map(|line| {
+                let port = line.split_once("started successfully on port ");
+                let port = port.and_then(|(_, port)| port.trim_end_matches('.').parse().ok());
+                said.push(line);
+                port
+            });
+            if let Some(port) = port {
+                return Self { process, port };
+            }
+            process.wait().expect("chromedriver ends");
+            // It chooses a port that is free for IPv6, and gives up where that one is taken for IPv4.
+            assert!(said.iter().any(|line| line.contains("IPv4 port not available")), "{said:#?}");
+        }
     }
 
     /// Ends Chromium, which would outlive its driver.
