@@ -12,6 +12,14 @@ const list = document.createElement("ul");
 let chosen = { text: input.value, id: id.value };
 let active = -1;
 let asking = new AbortController();
+/** What becomes of the question under way: whether its hints were shown. */
+let question = null;
+
+/** Letters that Unicode takes for letters of their own, as people type them. */
+const unaccented = { ø: "o", ł: "l", đ: "d", ı: "i", ß: "ss", æ: "ae", œ: "oe", þ: "th", ð: "d" };
+
+const GAP_PX = 12;
+const SLOW_AFTER_MS = 1_000;
 
 list.id = "region-list";
 list.hidden = true;
@@ -25,9 +33,11 @@ setAttributes(input, {
 input.after(list);
 
 input.addEventListener("input", () => {
-  id.value = "";
-  for (const radio of radios) radio.checked = false;
-  ask();
+  id.value = input.value === chosen.text ? chosen.id : "";
+  for (const radio of radios) radio.checked = radio.value === id.value;
+  activate(-1);
+  if (id.value) close();
+  else ask();
 });
 input.addEventListener("click", () => list.hidden && !id.value && ask());
 input.addEventListener("blur", () => {
@@ -43,6 +53,8 @@ input.addEventListener("keydown", (event) => {
 // The field keeps the focus when the list is pressed.
 list.addEventListener("mousedown", (event) => event.preventDefault());
 list.addEventListener("click", (event) => choose(event.target.closest("li")));
+// A keyboard on the screen takes the room away that the list had.
+visualViewport.addEventListener("resize", place);
 
 for (const radio of radios) {
   // One form sends one region_id: from now on the hidden one.
@@ -54,16 +66,16 @@ for (const radio of radios) {
 
 /** Each key's deed, which answers whether the key is thereby spent. */
 const keys = {
-  ArrowDown: () => move(active + 1),
-  ArrowUp: () => move(active < 0 ? list.children.length - 1 : active - 1),
+  ArrowDown: () => onceAnswered(() => move(active + 1)),
+  ArrowUp: () => onceAnswered(() => move(active < 0 ? list.children.length - 1 : active - 1)),
+  ArrowLeft: () => activate(-1),
+  ArrowRight: () => activate(-1),
   Home: () => activate(-1),
   End: () => activate(-1),
   Enter: () => {
-    if (list.hidden || !list.children.length) return false;
+    if (list.hidden && !question) return false;
     // A text alone is never enough, so Enter leads to the first hint rather than to a refusal.
-    if (active < 0) activate(0);
-    else choose(list.children[active]);
-    return true;
+    return onceAnswered(() => (active < 0 ? activate(0) : choose(list.children[active])));
   },
   Escape: () => {
     const nothingToRestore = id.value || !chosen.id;
@@ -79,22 +91,49 @@ const keys = {
 };
 
 /** Asks for hints to what is typed; a question that the text has moved on from is dropped. */
-async function ask() {
+function ask() {
   asking.abort();
   asking = new AbortController();
-  if (!input.value.trim()) return close();
-  try {
-    const address = `/regions?q=${encodeURIComponent(input.value)}`;
-    const answer = await fetch(address, { signal: asking.signal });
-    if (answer.ok) show((await answer.json()).regions);
-    else close();
-  } catch (error) {
-    if (error.name !== "AbortError") close();
-  }
+  const typed = input.value.trim();
+  if (!typed) return close();
+  const asked = answer(typed, asking.signal);
+  question = asked;
+  asked.finally(() => {
+    if (question === asked) question = null;
+  });
 }
 
-function show(regions) {
-  list.replaceChildren(...regions.map(option));
+/** Whether the hints came and were shown. */
+async function answer(typed, signal) {
+  const slow = setTimeout(() => {
+    setOpen(false);
+    live.textContent = "Looking …";
+  }, SLOW_AFTER_MS);
+  try {
+    const response = await fetch(`/regions?q=${encodeURIComponent(typed)}`, { signal });
+    if (!response.ok) throw new Error(response.statusText);
+    const { regions } = await response.json();
+    if (!signal.aborted) show(regions, typed);
+  } catch {
+    if (signal.aborted) return false;
+    close();
+    live.textContent = "There are no hints at the moment. Go on: you can choose after you send this.";
+  } finally {
+    clearTimeout(slow);
+  }
+  return !signal.aborted;
+}
+
+/** Does what a key asks for when the hints are those of the text. The key is spent. */
+function onceAnswered(deed) {
+  if (list.hidden && !question) ask();
+  if (question) question.then((shown) => shown && !list.hidden && deed());
+  else if (!list.hidden) deed();
+  return true;
+}
+
+function show(regions, typed) {
+  list.replaceChildren(...regions.map((region, position) => option(region, position, typed)));
   activate(-1);
   setOpen(regions.length > 0);
   live.textContent = count(regions.length);
@@ -105,54 +144,73 @@ function count(hints) {
   return hints === 1 ? "1 region found." : `${hints} regions found.`;
 }
 
-function option(region, position) {
+function option(region, position, typed) {
   const text = region.within ? `${region.name}, ${region.within}` : region.name;
   const item = document.createElement("li");
   item.id = `region-option-${position}`;
-  setAttributes(item, { role: "option", "aria-selected": "false" });
+  setAttributes(item, { role: "option", "aria-selected": "false", dir: "auto" });
   Object.assign(item.dataset, { id: region.id, text });
-  item.append(...marked(text));
+  item.append(...marked(text, typed));
   if (region.via) {
     const via = document.createElement("small");
-    via.append(...marked(region.via));
-    item.append(" ", via);
+    via.dir = "auto";
+    via.append(...marked(region.via, typed));
+    item.append(" — ", via);
   }
   return item;
 }
 
-/** The text in pieces, with the part that was typed marked, where it stands at a word's start. */
-function marked(text) {
-  const { folded, places } = fold(text);
-  const typed = fold(input.value.trim()).folded;
-  let at = folded.indexOf(typed);
-  while (at > 0 && /[\p{L}\p{N}]/u.test(folded[at - 1])) at = folded.indexOf(typed, at + 1);
-  if (at < 0) return [text];
-  const [start, end] = [places[at], places[at + typed.length] ?? text.length];
-  const mark = document.createElement("mark");
-  mark.textContent = text.slice(start, end);
-  return [text.slice(0, start), mark, text.slice(end)];
+/** The text in pieces, with what was typed marked where it begins a word: the whole, or each word. */
+function marked(text, typed) {
+  const { letters, places } = fold(text);
+  const whole = fold(typed).letters;
+  const words = wordStart(letters, whole) < 0 ? whole.split(/[^\p{L}\p{N}]+/u).filter(Boolean) : [whole];
+  const found = words
+    .map((word) => ({ at: wordStart(letters, word), word }))
+    .filter(({ at }) => at >= 0)
+    .sort((one, other) => one.at - other.at);
+  const pieces = [];
+  let done = 0;
+  for (const { at, word } of found) {
+    const start = places[at];
+    // A letter that was typed in half is marked whole, with the accents that follow it.
+    const end = places.slice(at).find((place) => place > places[at + word.length - 1]) ?? text.length;
+    if (start < done) continue;
+    const mark = document.createElement("mark");
+    mark.textContent = text.slice(start, end);
+    pieces.push(text.slice(done, start), mark);
+    done = end;
+  }
+  return [...pieces, text.slice(done)];
 }
 
-/** The text without case and accents, and for each of its characters the place it came from. */
+/** Where a word of the text begins so, or -1. */
+function wordStart(letters, typed) {
+  let at = typed ? letters.indexOf(typed) : -1;
+  while (at > 0 && /[\p{L}\p{N}]/u.test(letters[at - 1])) at = letters.indexOf(typed, at + 1);
+  return at;
+}
+
+/** The text without case and accents, and for each of its letters the place it came from. */
 function fold(text) {
-  let folded = "";
+  let letters = "";
   const places = [];
   let place = 0;
   for (const character of text) {
-    const bare = character.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-    for (let n = 0; n < bare.length; n += 1) places.push(place);
-    folded += bare;
+    // A syllable of Hangul falls into its letters, so that half of one is found in it.
+    const bare = character.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
+    const plain = unaccented[bare] ?? bare;
+    for (let n = 0; n < plain.length; n += 1) places.push(place);
+    letters += plain;
     place += character.length;
   }
-  return { folded, places };
+  return { letters, places };
 }
 
-/** Moves to the hint at a position, round past either end; opens the list where it is shut. */
+/** Moves to the hint at a position, round past either end. */
 function move(position) {
   const hints = list.children.length;
-  if (list.hidden) ask().then(() => list.hidden || activate(0));
-  else activate((position + hints) % hints);
-  return true;
+  activate((position + hints) % hints);
 }
 
 /** Makes the hint at a position the active one; -1 leaves the caret to the text alone. */
@@ -177,7 +235,7 @@ function choose(item) {
   id.value = chosen.id;
   for (const radio of radios) radio.checked = radio.value === chosen.id;
   close();
-  live.textContent = "Region chosen.";
+  live.textContent = `Region chosen: ${chosen.text}.`;
 }
 
 function close() {
@@ -187,10 +245,20 @@ function close() {
 }
 
 function setOpen(open) {
-  const opens = open && list.hidden;
   list.hidden = !open;
-  if (opens) list.scrollIntoView({ block: "nearest" });
   input.setAttribute("aria-expanded", String(open));
+  place();
+}
+
+/** Gives the list the room below the field, scrolling for more as long as the field stays in sight. */
+function place() {
+  if (list.hidden) return;
+  list.style.maxHeight = "";
+  const top = visualViewport.offsetTop;
+  const room = () => top + visualViewport.height - input.getBoundingClientRect().bottom - GAP_PX;
+  const lacking = list.offsetHeight - room();
+  if (lacking > 0) scrollBy(0, Math.min(lacking, input.getBoundingClientRect().top - top - GAP_PX));
+  list.style.maxHeight = `min(22rem, ${room()}px)`;
 }
 
 function hiddenInput() {

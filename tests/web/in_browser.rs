@@ -89,34 +89,6 @@ async fn another_address_is_asked_for_and_confirmed() {
 }
 
 #[tokio::test]
-async fn a_region_is_chosen_by_mouse_and_typing_on_takes_it_back() {
-    let site = Site::start().await;
-    let browser = site.browser("/register").await;
-    browser.type_into("#region", "bava").await;
-    browser.click("#region-list li:first-child").await;
-    assert_eq!(browser.value("[name=region_id]").await, "DE-BY");
-    browser.says("#region-live", "Region chosen.").await;
-    browser.type_into("#region", "x").await;
-    assert_eq!(browser.value("[name=region_id]").await, "");
-    browser.type_into("#region", Key::Escape).await;
-    until("the choice to come back", async || {
-        (browser.value("[name=region_id]").await == "DE-BY").then_some(())
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn enter_on_a_text_alone_leads_to_the_first_hint_and_sends_nothing() {
-    let site = Site::start().await;
-    let browser = site.browser("/register").await;
-    browser.type_into("#region", "bava").await;
-    browser.find("#region-list li").await;
-    browser.type_into("#region", Key::Enter).await;
-    browser.find("#region-list li[aria-selected=true]").await;
-    browser.is_at("/register").await;
-}
-
-#[tokio::test]
 async fn caps_lock_is_pointed_out() {
     let site = Site::start().await;
     let browser = site.browser("/login").await;

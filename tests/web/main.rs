@@ -33,6 +33,7 @@ mod password;
 mod profile;
 mod races;
 mod recovery;
+mod region_box;
 mod regions;
 mod registration;
 mod resend;
