@@ -1,34 +1,113 @@
 //! What `build.rs` made, read where it lies in the program; the layout is told in [`super`].
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::sync::LazyLock;
+use std::{collections::HashSet, ops::RangeInclusive, sync::LazyLock};
 
 use fst::raw::{Fst, Node};
 
-use super::fold::{full_label_keys, keys};
-use super::hit::Hit;
+use super::{
+    Languages,
+    entry::{Entry, Posting},
+    fold,
+};
 
-static HITS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hits.bin"));
-static LINES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lines.bin"));
-static REGIONS: &str = include_str!(concat!(env!("OUT_DIR"), "/regions.txt"));
+static WORD_STARTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/word_starts.bin"));
+static POSTINGS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/postings.bin"));
+static ENTRY_STARTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/entry_starts.bin"));
+static ENTRIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/entries.bin"));
+static PARENTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/parents.bin"));
+static LINE_STARTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/line_starts.bin"));
+static LINES: &str = include_str!(concat!(env!("OUT_DIR"), "/lines.txt"));
+static SHOWN_STARTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shown_starts.bin"));
+static SHOWN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shown.bin"));
 
-static KEYS: LazyLock<Fst<&[u8]>> =
-    LazyLock::new(|| embedded(include_bytes!(concat!(env!("OUT_DIR"), "/keys.fst"))));
+static WORDS: LazyLock<Fst<&[u8]>> =
+    LazyLock::new(|| embedded(include_bytes!(concat!(env!("OUT_DIR"), "/words.fst"))));
 static IDS: LazyLock<Fst<&[u8]>> =
     LazyLock::new(|| embedded(include_bytes!(concat!(env!("OUT_DIR"), "/ids.fst"))));
+static LOCALES: LazyLock<Fst<&[u8]>> =
+    LazyLock::new(|| embedded(include_bytes!(concat!(env!("OUT_DIR"), "/locales.fst"))));
+
+/// The numbers of the words that say what kind of a division a name is of.
+static KIND_WORDS: LazyLock<HashSet<u32>> =
+    LazyLock::new(|| fold::kinds().filter_map(|kind| Place::of(kind)?.word()).collect());
+
+/// Whether a word says what kind of a division a name is of.
+pub fn is_kind(word: WordNumber) -> bool {
+    KIND_WORDS.contains(&word_number(word))
+}
 
 /// Looks at the head and the end of an automaton, not at its states.
 fn embedded(bytes: &'static [u8]) -> Fst<&'static [u8]> {
     Fst::new(bytes).expect("build.rs wrote it with this version of fst")
 }
 
-/// A line of `regions.txt`.
+/// How many regions there are.
+pub fn regions() -> u16 {
+    (PARENTS.len() / 2) as u16
+}
+
+/// How many words there are.
+pub fn words() -> usize {
+    WORD_STARTS.len() / 4 - 1
+}
+
+/// The region of an id, which may be retired.
+pub fn by_id(id: &str) -> Option<u16> {
+    IDS.get(id).and_then(|region| u16::try_from(region.value()).ok())
+}
+
+/// The number of a CLDR locale that names regions.
+pub fn locale(name: &str) -> Option<u16> {
+    LOCALES.get(name).and_then(|locale| u16::try_from(locale.value()).ok())
+}
+
+/// The region that this one lies in.
+pub fn parent(region: u16) -> Option<u16> {
+    Some(number_at(PARENTS, usize::from(region))).filter(|parent| *parent != region)
+}
+
+/// The regions in whose names any word of this range stands, once for each such word.
+pub fn postings(words: &RangeInclusive<u32>) -> impl Iterator<Item = Posting> + use<> {
+    let all = &POSTINGS.as_chunks().0[posting_of(*words.start())..posting_of(words.end() + 1)];
+    all.iter().map(|bytes| Posting::unpack(*bytes))
+}
+
+/// How many postings a range of words has.
+pub fn postings_count(words: &RangeInclusive<u32>) -> usize {
+    posting_of(words.end() + 1) - posting_of(*words.start())
+}
+
+fn posting_of(word: u32) -> usize {
+    start_at(WORD_STARTS, word as usize)
+}
+
+/// Everything that a region is found by, with the numbers of its words.
+pub fn entries(region: u16) -> impl Iterator<Item = (Entry, &'static [WordNumber])> {
+    let region = usize::from(region);
+    let mut rest = &ENTRIES[start_at(ENTRY_STARTS, region)..start_at(ENTRY_STARTS, region + 1)];
+    std::iter::from_fn(move || {
+        let (head, after) = rest.split_first_chunk()?;
+        let entry = Entry::unpack(u32::from_le_bytes(*head));
+        let (words, others) = after.split_at_checked(entry.words * size_of::<WordNumber>())?;
+        rest = others;
+        Some((entry, words.as_chunks().0))
+    })
+}
+
+/// The number of a word as it stands in an entry.
+pub type WordNumber = [u8; 3];
+
+/// The number itself.
+pub fn word_number([a, b, c]: WordNumber) -> u32 {
+    u32::from_le_bytes([a, b, c, 0])
+}
+
+/// A line of `lines.txt`: the region's id, its English label, and its other spellings.
+#[derive(Clone, Copy)]
 pub struct Line {
+    region: u16,
     /// The ISO 3166 id.
     pub id: &'static str,
-    /// The regions it lies in, the smallest first; empty for a country.
-    pub within: &'static str,
     /// The English label.
     pub label: &'static str,
     line: &'static str,
@@ -37,137 +116,100 @@ pub struct Line {
 impl Line {
     /// The line of a region.
     pub fn of(region: u16) -> Self {
-        let start = u32::from_le_bytes(LINES.as_chunks().0[usize::from(region)]);
-        let line = REGIONS[start as usize..].lines().next().unwrap_or_default();
+        let line = LINES[start_at(LINE_STARTS, usize::from(region))..].lines().next().unwrap_or_default();
         let mut fields = line.split('\t');
         let mut field = || fields.next().unwrap_or_default();
-        Self { id: field(), within: field(), label: field(), line }
+        Self { region, id: field(), label: field(), line }
     }
 
     /// One of the region's spellings; 0 is its English label.
     pub fn spelling(&self, number: u16) -> &'static str {
-        self.line.split('\t').nth(2 + usize::from(number)).unwrap_or_default()
+        self.line.split('\t').nth(1 + usize::from(number)).unwrap_or_default()
+    }
+
+    /// Whether one of these languages uses this spelling.
+    pub fn is_in(&self, languages: &Languages, spelling: u16) -> bool {
+        languages.locales().iter().any(|locale| self.in_locale(*locale) == Some(spelling))
+    }
+
+    /// The name that these languages know it by: the English label, where they say no other.
+    pub fn name(&self, languages: &Languages) -> &'static str {
+        let wished = languages.locales().iter();
+        let mut known = wished.map(|locale| match languages.is_english(*locale) {
+            true => Some(0),
+            false => self.in_locale(*locale),
+        });
+        known.find_map(|spelling| spelling).map_or(self.label, |spelling| self.spelling(spelling))
+    }
+
+    /// The spelling that a locale uses, where that is not the English label.
+    fn in_locale(&self, locale: u16) -> Option<u16> {
+        let region = usize::from(self.region);
+        let all = SHOWN.as_chunks::<4>().0;
+        let shown = &all[start_at(SHOWN_STARTS, region)..start_at(SHOWN_STARTS, region + 1)];
+        let of = |[a, b, _, _]: &[u8; 4]| u16::from_le_bytes([*a, *b]);
+        let found = shown.binary_search_by_key(&locale, of).ok()?;
+        let [_, _, a, b] = shown[found];
+        Some(u16::from_le_bytes([a, b]))
     }
 }
 
-/// The region of an id, which may be retired.
-pub fn by_id(id: &str) -> Option<u16> {
-    IDS.get(id).and_then(|rank| u16::try_from(rank.value()).ok())
+fn start_at(starts: &[u8], place: usize) -> usize {
+    u32::from_le_bytes(starts.as_chunks().0[place]) as usize
 }
 
-/// Where a typed text leads to in the automaton of keys.
+fn number_at(numbers: &[u8], place: usize) -> u16 {
+    u16::from_le_bytes(numbers.as_chunks().0[place])
+}
+
+/// A place in the automaton of words, which are numbered in their order: those behind a place follow
+/// each other.
+#[derive(Clone, Copy)]
 pub struct Place {
     node: Node<'static>,
-    /// The least value of the keys from here on: where their best hit stands.
-    least: u64,
-    /// Where the hits of the typed text itself stand, if it is a key.
-    own: Option<u64>,
+    /// The sum of the outputs on the way, which is the number of the first word from here on.
+    first: u64,
 }
 
 impl Place {
-    /// The place of the keys that begin with this folded text, if there are any.
-    pub fn of(typed: &str) -> Option<Self> {
-        let (mut node, mut least, mut is_through) = (KEYS.root(), 0, true);
-        for byte in typed.bytes() {
-            let Some(found) = node.find_input(byte) else {
-                is_through = false;
-                break;
-            };
-            let transition = node.transition(found);
-            least += transition.out.value();
-            node = KEYS.node(transition.addr);
+    /// Where every word begins.
+    pub fn root() -> Self {
+        Self { node: WORDS.root(), first: 0 }
+    }
+
+    /// The place of the words that begin with this folded text, if there are any.
+    pub fn of(text: &str) -> Option<Self> {
+        text.bytes()
+            .try_fold(Self::root(), |place, byte| place.node.find_input(byte).map(|found| place.after(found)))
+    }
+
+    /// How many ways lead on from here.
+    pub fn ways(&self) -> usize {
+        self.node.len()
+    }
+
+    /// The byte of a way.
+    pub fn byte(&self, way: usize) -> u8 {
+        self.node.transition(way).inp
+    }
+
+    /// Where a way leads.
+    pub fn after(&self, way: usize) -> Self {
+        let transition = self.node.transition(way);
+        Self { node: WORDS.node(transition.addr), first: self.first + transition.out.value() }
+    }
+
+    /// The number of the word that ends here, if one does.
+    pub fn word(&self) -> Option<u32> {
+        self.node.is_final().then(|| (self.first + self.node.final_output().value()) as u32)
+    }
+
+    /// The numbers of the words from here on.
+    pub fn words(&self) -> RangeInclusive<u32> {
+        let mut last = *self;
+        while let Some(transition) = last.node.len().checked_sub(1) {
+            last = last.after(transition);
         }
-        let offset = least + node.final_output().value();
-        let key = if node.is_final() { key_at(offset, typed) } else { None };
-        // The automaton ends where a key is told from its neighbours: what is left, the name decides.
-        (is_through || key.is_some()).then(|| Self {
-            node,
-            least,
-            own: key.is_some_and(|key| key == typed).then_some(offset),
-        })
-    }
-
-    /// The hits of the key that was typed, if it is one, the best first.
-    pub fn own_hits(&self) -> impl Iterator<Item = Hit> {
-        let mut next = self.own;
-        std::iter::from_fn(move || {
-            let offset = next?;
-            let (hit, last) = hit_at(offset);
-            next = (!last).then_some(offset + 1);
-            Some(hit)
-        })
-    }
-
-    /// All hits from here on, the best first.
-    pub fn hits(&self) -> impl Iterator<Item = Hit> {
-        let mut ways = Ways::default();
-        ways.open(self.least, self.node.addr());
-        ways
-    }
-}
-
-/// The key whose hits stand at this offset, in full length, as the region's names tell it; `None`
-/// where it does not begin with the typed text.
-fn key_at(offset: u64, typed: &str) -> Option<String> {
-    let (hit, _) = hit_at(offset);
-    let line = Line::of(hit.region);
-    let mut all = keys(line.spelling(hit.spelling));
-    if hit.spelling == 0 {
-        all.append(&mut full_label_keys(line.label, line.within));
-    }
-    all.into_iter().find(|key| key.starts_with(typed))
-}
-
-fn hit_at(offset: u64) -> (Hit, bool) {
-    Hit::from_bytes(HITS.as_chunks().0[offset as usize])
-}
-
-/// Ways on through the automaton and through lists of hits, each with the best hit that it leads to.
-#[derive(Default)]
-struct Ways(BinaryHeap<Reverse<(Hit, Way)>>);
-
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Way {
-    /// To the hit at this offset, and those after it in its list.
-    List(u64),
-    /// To the node at this address, whose keys have this least value.
-    Node(usize, u64),
-}
-
-impl Ways {
-    fn open(&mut self, least: u64, address: usize) {
-        self.0.push(Reverse((hit_at(least).0, Way::Node(address, least))));
-    }
-
-    fn open_list(&mut self, offset: u64) {
-        self.0.push(Reverse((hit_at(offset).0, Way::List(offset))));
-    }
-}
-
-impl Iterator for Ways {
-    type Item = Hit;
-
-    fn next(&mut self) -> Option<Hit> {
-        while let Some(Reverse((hit, way))) = self.0.pop() {
-            match way {
-                Way::List(offset) => {
-                    let (_, last) = hit_at(offset);
-                    if !last {
-                        self.open_list(offset + 1);
-                    }
-                    return Some(hit);
-                }
-                Way::Node(address, least) => {
-                    let node = KEYS.node(address);
-                    if node.is_final() {
-                        self.open_list(least + node.final_output().value());
-                    }
-                    for transition in node.transitions() {
-                        self.open(least + transition.out.value(), transition.addr);
-                    }
-                }
-            }
-        }
-        None
+        self.first as u32..=(last.first + last.node.final_output().value()) as u32
     }
 }

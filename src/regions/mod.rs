@@ -2,38 +2,59 @@
 //! by what people call them, in any language. The tables, their sources and licences are in `data/`.
 //!
 //! **The index** is made by `build.rs` and lies in the program as it is read, so that starting costs
-//! nothing. Regions are numbered by their *rank*: the more people live in one and the more languages
-//! have a name for it, the smaller its number.
+//! nothing and memory only what is looked at. Regions are numbered by how well known they are, words
+//! in the order of their letters.
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `keys.fst` | an automaton that leads from every *key* to its hits in `hits.bin`. A key is a name's end that begins with a word, folded (`fold.rs`): "north rhine westphalia", "rhine westphalia", "westphalia". It is kept only as far as it takes to tell it from its neighbours; the name itself decides the rest |
-//! | `hits.bin` | for each key the list of its *hits*: how it fits, which region, by which spelling (`hit.rs`). The best hit of a list stands first, and the lists are sorted by their best hits |
-//! | `regions.txt` | a line for each region, by rank: id, what it lies in, English label, the other spellings, the most widespread first. `lines.bin` tells where each line starts |
-//! | `ids.fst` | the rank of each id, and of each retired id that a single region replaced |
+//! | `words.fst` | an automaton that leads from every *word* of every name, folded (`fold.rs`), to its number. The words that begin alike follow each other, so a beginning is a range of numbers |
+//! | `postings.bin` | for each word the regions in whose names it stands, each with how good the best of these names is (`entry.rs`); `word_starts.bin` tells where each list starts |
+//! | `entries.bin` | for each region its *entries*, the names by which it is found, as numbers of words: names in all languages, their forms in Latin letters, its cities, its codes |
+//! | `lines.txt` | for each region its id, its English label, its other spellings, the names of its cities, as they are shown |
+//! | `shown.bin` | for each region the spelling that each locale uses |
+//! | `parents.bin`, `ids.fst`, `locales.fst` | what each region lies in; the number of each id, also of a retired one; the number of each locale |
 //!
-//! **The ranking.** Regions whose whole name was typed come first, then those with a name, or a later
-//! word of one, that begins with what was typed. Within either the better fit comes first: English and
-//! native names, then names in well documented languages, then later words of these, then other
-//! languages (`hit.rs`); then the better known region. Of a region's hits only the best counts.
+//! **The search** takes the query apart into words. For each it asks the automaton which words of the
+//! index it may mean (`query.rs`): the word itself, what it begins, what is usually written otherwise
+//! ("koeln", "st"), another word for the kind of a division ("region" for "oblast"), and, where that
+//! leads nowhere, what one slip or two make of it. The regions in whose names the rarest of the words
+//! stands, and what lies in them, are then looked at closely (`ranking.rs`): all words must be
+//! found, in a name of the region or of a city there, and those that this name lacks in other names of
+//! the region or in those of what it lies in. Only while nothing clear is found is the query read in
+//! further ways: from the other keyboard (`layout.rs`), without the letters that an input method has
+//! not finished, with its words parted or joined, with slips.
 //!
-//! **The search** follows the typed text into the automaton and takes hits from there on, the best
-//! first. An automaton of fst passes the values of its keys forward as far as they agree, so that the
-//! sum on the way to a node is the least value of all keys behind it; since smaller values are better
-//! hits, the search knows before each way what is the best it can bring, always takes the most
-//! promising, and stops at the eighth region, whether ten keys begin with the text or ten thousand.
+//! **The ranking** adds up, in one number, how badly the name fits and how obscure the region is; the
+//! least comes first. Fit counts first: a whole name before one that goes on, its beginning before its
+//! later words, English and native names before those of other languages, these before cities and
+//! before languages that name little more than countries, fewer slips before more. Obscurity is what
+//! people and languages make of it: four points for each halving of how many people live there times
+//! how many languages have a name for it. So a name that fits a little worse comes first only where it
+//! is that of a place thousands of times better known. Where the browser's languages are spoken, or use
+//! the name, a region gains a few points: enough to decide between two that fit as well.
+
+use std::collections::HashMap;
 
 use serde::Serialize;
 
 use crate::domain::RegionId;
-use fold::{fold, keys};
-use hit::Hit;
-use index::{Line, Place};
+use fold::fold;
+use index::Line;
+use query::Slips;
+use ranking::{Found, Ranking};
 
+#[allow(dead_code, reason = "only build.rs packs")]
+mod entry;
+#[allow(dead_code, reason = "only build.rs reads names")]
 mod fold;
-#[allow(dead_code, reason = "only build.rs writes hits")]
-mod hit;
 mod index;
+mod kinds;
+mod languages;
+mod layout;
+mod query;
+mod ranking;
+
+pub use languages::Languages;
 
 /// No more hints than this answer one query.
 pub const MOST_HINTS: usize = 8;
@@ -41,16 +62,25 @@ pub const MOST_HINTS: usize = 8;
 /// Only this many characters of a query are looked at.
 const LONGEST_QUERY: usize = 128;
 
+/// How much worse it fits that the words were typed together, or that one was typed apart.
+const SPACES: u16 = 12;
+/// … that the wrong keyboard was on.
+const OTHER_LAYOUT: u16 = 24;
+
+/// Beyond these scores what is read in another way, has a slip, or two, is not likely to be meant.
+const FAR_FETCHED: [u16; 3] = [200, 180, 152];
+
 /// A region that may be the one meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Hint {
     /// The region.
     pub id: RegionId,
-    /// Its English label.
+    /// Its name.
     pub name: &'static str,
     /// The regions it lies in, the smallest first ("England, United Kingdom"); none for a country.
-    pub within: Option<&'static str>,
-    /// The spelling that was found, where it was not a word of the label.
+    pub within: Option<String>,
+    /// The spelling that was found, of the region or of a city that lies there, where it was not a
+    /// word of the name.
     pub via: Option<&'static str>,
 }
 
@@ -59,59 +89,136 @@ pub struct Hint {
 pub struct Region {
     /// Its ISO 3166 id.
     pub id: RegionId,
-    /// Its English label.
+    /// Its name.
     pub name: &'static str,
     /// The regions it lies in, the smallest first ("England, United Kingdom"); none for a country.
-    pub within: Option<&'static str>,
+    pub within: Option<String>,
 }
 
 impl Region {
-    fn of(line: &Line) -> Self {
-        let id = RegionId::parse(line.id).expect("the tables hold nothing but ISO ids");
-        Self { id, name: line.label, within: (!line.within.is_empty()).then_some(line.within) }
+    fn of(region: u16, languages: &Languages) -> Self {
+        let line = Line::of(region);
+        let above = std::iter::successors(index::parent(region), |region| index::parent(*region));
+        let above: Vec<&str> = above.map(|region| Line::of(region).name(languages)).collect();
+        Self {
+            id: RegionId::parse(line.id).expect("the tables hold nothing but ISO ids"),
+            name: line.name(languages),
+            within: (!above.is_empty()).then(|| above.join(", ")),
+        }
     }
 
-    /// The label with what it lies in: "Bavaria, Germany".
+    /// The name with what it lies in: "Bavaria, Germany".
     pub fn full_name(&self) -> String {
-        match self.within {
+        match &self.within {
             Some(within) => format!("{}, {within}", self.name),
             None => self.name.to_owned(),
         }
     }
 }
 
-/// The region of this id, or the one that replaced it where ISO retired it.
-pub fn by_id(id: &RegionId) -> Option<Region> {
-    index::by_id(id.as_str()).map(|region| Region::of(&Line::of(region)))
+/// The region of this id, or the one that replaced it where ISO retired it, as these languages call it.
+pub fn by_id(id: &RegionId, languages: &Languages) -> Option<Region> {
+    index::by_id(id.as_str()).map(|region| Region::of(region, languages))
 }
 
-/// Up to [`MOST_HINTS`] regions, the likeliest first: those with a name, in any language, that goes on
-/// from the beginning of one of its words as the query does. None for a query without letters or digits.
-pub fn search(query: &str) -> Vec<Hint> {
+/// Up to [`MOST_HINTS`] regions, the likeliest first, as these languages call them; none for a query
+/// without letters or digits, and for what no region is called.
+pub fn search(query: &str, languages: &Languages) -> Vec<Hint> {
     let end = query.char_indices().nth(LONGEST_QUERY).map_or(query.len(), |(end, _)| end);
-    let typed = fold(&query[..end]);
-    if typed.is_empty() {
+    let query = &query[..end];
+    let typed = fold(query);
+    if !query.chars().any(char::is_alphabetic) {
         return Vec::new();
     }
-    let Some(place) = Place::of(&typed) else { return Vec::new() };
-    let mut best: Vec<Hit> = Vec::with_capacity(MOST_HINTS);
-    for hit in place.own_hits().filter(|hit| hit.whole).chain(place.hits()) {
-        if best.iter().all(|known| known.region != hit.region) {
-            best.push(hit);
-        }
-        if best.len() == MOST_HINTS {
-            break;
-        }
-    }
-    best.into_iter().map(|hit| hint(hit, &typed)).collect()
+    let mut ranking = Ranking::new(languages);
+    look_up(&mut ranking, query, &typed);
+    hints(ranking.best(MOST_HINTS), &typed, languages)
 }
 
-fn hint(hit: Hit, typed: &str) -> Hint {
-    let line = Line::of(hit.region);
-    let is_in_label = hit.spelling == 0 || keys(line.label).iter().any(|key| key.starts_with(typed));
-    let via = (!is_in_label).then(|| line.spelling(hit.spelling));
-    let Region { id, name, within } = Region::of(&line);
-    Hint { id, name, within, via }
+/// Reads the query in one way after the other until one is clear.
+fn look_up(ranking: &mut Ranking<'_>, query: &str, typed: &str) {
+    let mut read = |text: &str, slips: Slips, penalty: u16| {
+        if let Some(words) = query::words(text, slips) {
+            let far_fetched = match slips {
+                Slips::None if penalty == 0 => u16::MAX,
+                Slips::None => FAR_FETCHED[0],
+                Slips::InAll => FAR_FETCHED[1],
+                Slips::InUnknown(most) => FAR_FETCHED[usize::from(most)],
+            };
+            ranking.add(&words, penalty, far_fetched);
+        }
+        ranking.is_clear()
+    };
+    let retyped: Vec<String> = layout::other_layouts(query).iter().map(|other| fold(other)).collect();
+    // No name has these, but other keyboards have letters there.
+    if query.contains(['[', ']', ';', '{', '}', '<', '>', '`'])
+        && retyped.iter().any(|text| read(text, Slips::None, OTHER_LAYOUT))
+    {
+        return;
+    }
+    let initials = query::initials(typed);
+    if initials.is_some_and(|text| read(&text, Slips::None, 0)) || read(typed, Slips::None, 0) {
+        return;
+    }
+    let composed = query::composed(typed);
+    let parted = query::parted(typed);
+    let ways = composed.iter().map(|text| (text, 0));
+    let ways = ways.chain(retyped.iter().map(|text| (text, OTHER_LAYOUT)));
+    let ways = ways.chain(parted.iter().map(|text| (text, SPACES)));
+    for (text, penalty) in ways {
+        if read(text, Slips::None, penalty) {
+            return;
+        }
+    }
+    if read(typed, Slips::InUnknown(1), 0) {
+        return;
+    }
+    for text in query::syllables_swapped(query) {
+        if read(&text, Slips::None, query::SLIPS[1].into()) {
+            return;
+        }
+    }
+    for text in query::joined(typed) {
+        if read(&text, Slips::None, SPACES) {
+            return;
+        }
+    }
+    if typed.contains(' ') && read(typed, Slips::InAll, 0) {
+        return;
+    }
+    if read(typed, Slips::InUnknown(2), 0) {
+        return;
+    }
+    for text in retyped {
+        if read(&text, Slips::InUnknown(1), OTHER_LAYOUT) {
+            return;
+        }
+    }
+}
+
+fn hints(found: Vec<Found>, typed: &str, languages: &Languages) -> Vec<Hint> {
+    let mut hints: Vec<Hint> = found.iter().map(|found| hint(found, typed, languages)).collect();
+    // Two regions that a language calls the same are told apart by their labels.
+    let mut times: HashMap<(&str, Option<String>), usize> = HashMap::new();
+    for hint in &hints {
+        *times.entry((hint.name, hint.within.clone())).or_default() += 1;
+    }
+    for (hint, found) in hints.iter_mut().zip(&found) {
+        if times[&(hint.name, hint.within.clone())] > 1 {
+            hint.name = Line::of(found.region).label;
+        }
+    }
+    hints
+}
+
+fn hint(found: &Found, typed: &str, languages: &Languages) -> Hint {
+    let Region { id, name, within } = Region::of(found.region, languages);
+    let spelling = Line::of(found.region).spelling(found.spelling);
+    let is_shown = spelling == name || {
+        let name = fold(name);
+        name.match_indices(typed).any(|(at, _)| at == 0 || name[..at].ends_with(' '))
+    };
+    Hint { id, name, within, via: (!is_shown).then_some(spelling) }
 }
 
 #[cfg(test)]
@@ -119,6 +226,14 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    fn search(query: &str) -> Vec<Hint> {
+        super::search(query, &Languages::default())
+    }
+
+    fn by_id(id: &RegionId) -> Option<Region> {
+        super::by_id(id, &Languages::default())
+    }
 
     fn ids(query: &str) -> Vec<String> {
         search(query).iter().map(|hint| hint.id.to_string()).collect()
@@ -272,7 +387,7 @@ mod tests {
             let name = by_id(&id).unwrap().full_name();
             assert!(shown.insert(name.clone()), "{name}");
         }
-        assert_eq!(shown.len(), 5263);
+        assert_eq!(shown.len(), 5267);
     }
 
     #[test]
@@ -325,20 +440,7 @@ mod tests {
 
     #[test]
     fn what_begins_no_name_finds_nothing() {
-        for nonsense in [
-            "",
-            " ",
-            "\u{3000}\t\n",
-            "\0",
-            "!?",
-            "'’",
-            "🇩🇪",
-            "qqqq",
-            "bavariax",
-            "germany germany",
-            "xn--",
-            "\u{301}",
-        ] {
+        for nonsense in ["", " ", "\u{3000}\t\n", "\0", "!?", "'’", "🇩🇪", "qqqq", "xn--", "\u{301}"] {
             assert_eq!(search(nonsense), [], "{nonsense:?}");
         }
     }
@@ -365,7 +467,9 @@ mod tests {
         assert_eq!(name("GB-KEN").as_deref(), Some("Kent, England, United Kingdom"));
         assert_eq!(name("CN-11").as_deref(), Some("Beijing, China"));
         assert_eq!(name("FR-974").as_deref(), Some("Réunion"));
-        for unknown in ["ZZ", "DE-ZZ", "NZ-N", "FR-H"] {
+        // Nobody can tell in which of its parts somebody lives.
+        assert_eq!(name("NO-30").as_deref(), Some("Norway"));
+        for unknown in ["ZZ", "DE-ZZ", "CZ-611"] {
             assert_eq!(name(unknown), None, "{unknown}");
         }
     }

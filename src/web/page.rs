@@ -5,13 +5,15 @@ use axum::{
 };
 
 use super::signed_in_form::ShownTo;
-use crate::domain::AccountType;
+use crate::{domain::AccountType, regions::Languages};
 
 /// What every page shows around its own part.
 #[derive(Clone, Debug, Default)]
 pub struct Frame {
     /// As whom one is here, when logged in.
     pub here: Option<Here>,
+    /// The languages of whoever asked, for what is not written by us: the names of regions.
+    pub languages: Languages,
     /// Where people may write when the site cannot help them.
     pub support_email: Option<String>,
     /// Whether letters are not sent but lie in the mailbox of this machine.

@@ -34,6 +34,7 @@ use crate::{
     },
     domain::{AccountId, Client, EmailAddress, OwnPath, PasswordHash, TokenHash, UserId},
     platform::clock::Clock,
+    regions::Languages,
 };
 
 /// Where another password is chosen: all that a generated one opens where it must be changed.
@@ -223,7 +224,8 @@ impl FromRequestParts<App> for Frame {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
-        Ok(Self::of(app, parts.extensions.get()).await?)
+        let Ok(languages) = Languages::from_request_parts(parts, app).await;
+        Ok(Self { languages, ..Self::of(app, parts.extensions.get()).await? })
     }
 }
 
@@ -245,6 +247,7 @@ impl Frame {
     pub fn of_nobody(app: &App) -> Self {
         Self {
             here: None,
+            languages: Languages::default(),
             support_email: app.config.support_email.as_ref().map(EmailAddress::to_string),
             has_dev_mailbox: app.config.has_dev_mailbox(),
         }

@@ -32,7 +32,7 @@ pub async fn submit(
     device: Device,
     mut form: AccountsForm,
 ) -> Result<Response, PageError> {
-    let region = match region::choose(&form.region, &form.region_id, &form.region_was) {
+    let region = match region::choose(&form.region, &form.region_id, &form.region_was, &frame.languages) {
         Ok(region) => region.id,
         Err((words, choices)) => {
             form.complaints.add(Field::Region, words);

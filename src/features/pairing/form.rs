@@ -3,7 +3,7 @@ use serde::Deserialize;
 use super::store::Account;
 use crate::{
     domain::Password,
-    regions::Hint,
+    regions::{Hint, Languages},
     web::{
         current_password::CurrentPassword,
         fields::region,
@@ -66,9 +66,9 @@ impl AccountsForm {
     }
 
     /// Where nothing else was typed, the new account is where the first one is.
-    pub fn fill_in(&mut self, first: &Account) {
+    pub fn fill_in(&mut self, first: &Account, languages: &Languages) {
         if self.region.is_empty() && (self.links() || self.complaints.is_empty()) {
-            self.region = region::full_name(&first.region_id);
+            self.region = region::full_name(&first.region_id, languages);
             self.region_id = first.region_id.to_string();
         }
     }

@@ -56,7 +56,7 @@ impl AccountsPage {
     /// The same with a form as it was sent, or filled in for who has not sent any.
     pub fn with_form(mut self, mut form: AccountsForm) -> Self {
         if let Some(first) = self.accounts.first() {
-            form.fill_in(first);
+            form.fill_in(first, &self.frame.languages);
         }
         self.form = form;
         self

@@ -105,11 +105,11 @@ async fn show(
     let now = app.clock.now();
     let profile = store::profile(&mut *app.database.acquire().await?, signed_in.account_id, now).await?;
     let page = ProfilePage {
+        region: region::full_name(&profile.region_id, &frame.languages),
         frame,
         account_type: signed_in.account_type,
         email: signed_in.email,
         pending_emails: profile.pending_emails,
-        region: region::full_name(&profile.region_id),
         phone: profile.phone,
         display_name: signed_in.display_name,
         password_is_generated: signed_in.password_is_generated,

@@ -428,7 +428,7 @@ impl Closed {
 
 impl AdditionPage {
     fn new(app: &App, frame: Frame, token: String, registration: Registration) -> Self {
-        let region = region::full_name(&registration.region_id);
+        let region = region::full_name(&registration.region_id, &frame.languages);
         Self { frame, token, region, registration, now: app.clock.now() }
     }
 }
@@ -436,9 +436,9 @@ impl AdditionPage {
 impl ConfirmationPage {
     fn new(app: &App, frame: Frame, token: String, registration: Registration, asks_password: bool) -> Self {
         Self {
+            region: region::full_name(&registration.region_id, &frame.languages),
             frame,
             token,
-            region: region::full_name(&registration.region_id),
             registration,
             asks_password,
             captcha: None,

@@ -3,7 +3,7 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::{AccountType, CaptchaId, EmailAddress, FormId, Password, RegionId},
-    regions::Hint,
+    regions::{Hint, Languages},
     web::{
         fields::{
             captcha::{self, CaptchaField, SentCaptcha},
@@ -96,13 +96,14 @@ impl RegistrationForm {
         mut self,
         app: &App,
         connection: &mut PgConnection,
+        languages: &Languages,
     ) -> sqlx::Result<Result<RegistrationRequest, Self>> {
         let email =
             email::choose(&self.email, &app.config).map_err(|words| self.complaints.add(Field::Email, words));
         if let Some(words) = password::complaint(&self.password, email.as_ref().ok(), &app.config) {
             self.complaints.add(Field::Password, words);
         }
-        let region = region::choose(&self.region, &self.region_id, &self.region_was);
+        let region = region::choose(&self.region, &self.region_id, &self.region_was, languages);
         match &region {
             Ok(region) => (self.region, self.region_id) = (region.full_name(), region.id.to_string()),
             Err((words, choices)) => {
@@ -148,10 +149,11 @@ impl RegistrationForm {
         request: RegistrationRequest,
         app: &App,
         connection: &mut PgConnection,
+        languages: &Languages,
     ) -> sqlx::Result<Self> {
         let mut form = Self {
             email: request.email.to_string(),
-            region: region::full_name(&request.region_id),
+            region: region::full_name(&request.region_id, languages),
             region_id: request.region_id.to_string(),
             account_type: request.account_type.to_string(),
             form_id: request.form_id.to_string(),

@@ -47,11 +47,12 @@ pub async fn submit(
     if let Some(redirect) = accepted_forms::redirect_of(&mut connection, form_id, app.clock.now()).await? {
         return Ok(Redirect::to(&redirect).into_response());
     }
+    let languages = frame.languages.clone();
     let page = |form| RegistrationPage { frame, form, form_id, config: &app.config };
     if form.wants_new_captcha() {
         return Ok(page(form.with_new_captcha(&app, &mut connection).await?).ok());
     }
-    let request = match form.understand(&app, &mut connection).await? {
+    let request = match form.understand(&app, &mut connection, &languages).await? {
         Ok(request) => request,
         Err(form) => {
             return match accepted_forms::redirect_of(&mut connection, form_id, app.clock.now()).await? {
@@ -75,8 +76,8 @@ pub async fn submit(
         true => Ok(Redirect::to(WAITING_PAGE).into_response()),
         false => {
             let mut connection = app.database.acquire().await?;
-            Ok(page(RegistrationForm::captcha_is_spent(request, &app, &mut connection).await?)
-                .unprocessable())
+            let form = RegistrationForm::captcha_is_spent(request, &app, &mut connection, &languages).await?;
+            Ok(page(form).unprocessable())
         }
     }
 }

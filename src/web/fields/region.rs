@@ -1,12 +1,20 @@
 //! Where an account is: typing gives hints, and one of them is chosen. Without scripts the text
 //! that was typed comes back as a list to choose from.
 
-use axum::{Json, Router, extract::Query, http::header, response::IntoResponse, routing::get};
+use std::convert::Infallible;
+
+use axum::{
+    Json, Router,
+    extract::{FromRequestParts, Query},
+    http::{header, request::Parts},
+    response::IntoResponse,
+    routing::get,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::RegionId,
-    regions::{self, Hint, Region},
+    regions::{self, Hint, Languages, Region},
     web::state::App,
 };
 
@@ -18,10 +26,10 @@ use crate::{
 ///
 /// # Errors
 /// What is wrong, as a sentence, with the regions to choose from.
-pub fn choose(text: &str, id: &str, was: &str) -> Result<Region, (String, Vec<Hint>)> {
+pub fn choose(text: &str, id: &str, was: &str, languages: &Languages) -> Result<Region, (String, Vec<Hint>)> {
     let text = text.trim();
-    let hints = regions::search(text);
-    if let Some(region) = RegionId::parse(id).and_then(|id| regions::by_id(&id)) {
+    let hints = regions::search(text, languages);
+    if let Some(region) = RegionId::parse(id).and_then(|id| regions::by_id(&id, languages)) {
         let name = region.full_name();
         let is_left_behind = was == name && text != name;
         if !is_left_behind
@@ -38,9 +46,9 @@ pub fn choose(text: &str, id: &str, was: &str) -> Result<Region, (String, Vec<Hi
     Err((words.to_owned(), hints))
 }
 
-/// The full name of a region, for pages; its id where the gazetteer has lost it.
-pub fn full_name(id: &RegionId) -> String {
-    regions::by_id(id).map_or_else(|| id.to_string(), |region| region.full_name())
+/// The full name of a region as these languages call it, for pages; its id where the gazetteer has lost it.
+pub fn full_name(id: &RegionId, languages: &Languages) -> String {
+    regions::by_id(id, languages).map_or_else(|| id.to_string(), |region| region.full_name())
 }
 
 /// `GET /regions?q=`.
@@ -59,8 +67,20 @@ struct Hints {
     regions: Vec<Hint>,
 }
 
-async fn hints(Query(asked): Query<Asked>) -> impl IntoResponse {
-    ([(header::CACHE_CONTROL, "public, max-age=86400")], Json(Hints { regions: regions::search(&asked.q) }))
+async fn hints(languages: Languages, Query(asked): Query<Asked>) -> impl IntoResponse {
+    let hints = Hints { regions: regions::search(&asked.q, &languages) };
+    let headers =
+        [(header::CACHE_CONTROL, "public, max-age=86400"), (header::VARY, header::ACCEPT_LANGUAGE.as_str())];
+    (headers, Json(hints))
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Languages {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let wished = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
+        Ok(wished.map(Self::accepted).unwrap_or_default())
+    }
 }
 
 #[cfg(test)]
@@ -68,7 +88,7 @@ mod tests {
     use super::*;
 
     fn chosen(text: &str, id: &str, was: &str) -> Option<String> {
-        choose(text, id, was).ok().map(|region| region.id.to_string())
+        choose(text, id, was, &Languages::default()).ok().map(|region| region.id.to_string())
     }
 
     #[test]

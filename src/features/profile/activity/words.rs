@@ -1,10 +1,11 @@
 use crate::{
     accounts::activity::{DetailsChange, Event},
     features::profile::details::{self, Line},
+    regions::Languages,
 };
 
 /// What happened, as a sentence to the person; `None` is what only a newer version can read.
-pub fn sentence(event: Option<&Event>) -> String {
+pub fn sentence(event: Option<&Event>, languages: &Languages) -> String {
     let Some(event) = event else {
         return "Something that only a newer version of this site can tell.".to_owned();
     };
@@ -21,8 +22,8 @@ pub fn sentence(event: Option<&Event>) -> String {
                 .to_owned()
         }
         Event::PasswordChanged => "Your password was changed, and all other sessions ended.".to_owned(),
-        Event::DetailsChanged(change) => format!("Saved: {}.", changes(change)),
-        Event::DetailsTakenBack(change) => format!("Taken back: {}.", changes(change)),
+        Event::DetailsChanged(change) => format!("Saved: {}.", changes(change, languages)),
+        Event::DetailsTakenBack(change) => format!("Taken back: {}.", changes(change, languages)),
         Event::EmailChangeAsked { email } => {
             format!("A change of your email address to {email} was asked for.")
         }
@@ -56,7 +57,7 @@ pub fn sentence(event: Option<&Event>) -> String {
 }
 
 /// Each detail with what was and what is since.
-fn changes(change: &DetailsChange) -> String {
+fn changes(change: &DetailsChange, languages: &Languages) -> String {
     let told = |line: Line| format!("{} {} → {}", line.label.to_lowercase(), line.old, line.new);
-    details::lines(change).into_iter().map(told).collect::<Vec<_>>().join("; ")
+    details::lines(change, languages).into_iter().map(told).collect::<Vec<_>>().join("; ")
 }

@@ -1,5 +1,5 @@
 use super::store::Details;
-use crate::{accounts::activity::DetailsChange, domain::AccountId, web::fields::region};
+use crate::{accounts::activity::DetailsChange, domain::AccountId, regions::Languages, web::fields::region};
 
 /// One detail that was changed, as pages tell it.
 #[derive(Clone, Debug)]
@@ -54,9 +54,10 @@ fn restored<T: Clone + PartialEq>(changed: Option<&(T, T)>, stored: &T) -> Optio
 }
 
 /// A change line by line, in the order of the form.
-pub fn lines(change: &DetailsChange) -> Vec<Line> {
+pub fn lines(change: &DetailsChange, languages: &Languages) -> Vec<Line> {
     let name = change.display_name.as_ref().map(|(old, new)| (shown(old.as_ref()), shown(new.as_ref())));
-    let region = change.region.as_ref().map(|(old, new)| (region::full_name(old), region::full_name(new)));
+    let full_name = |id| region::full_name(id, languages);
+    let region = change.region.as_ref().map(|(old, new)| (full_name(old), full_name(new)));
     let phone = change.phone.as_ref().map(|(old, new)| (shown(old.as_ref()), shown(new.as_ref())));
     [("Display name", name), ("Location", region), ("Phone", phone)]
         .into_iter()
@@ -65,14 +66,15 @@ pub fn lines(change: &DetailsChange) -> Vec<Line> {
 }
 
 /// What stands now where a change stood, line by line: each as if it had become that.
-pub fn lines_now(change: &DetailsChange, stored: &Details) -> Vec<Line> {
-    lines(&DetailsChange {
+pub fn lines_now(change: &DetailsChange, stored: &Details, languages: &Languages) -> Vec<Line> {
+    let now = DetailsChange {
         account_id: change.account_id,
         phone: change.phone.clone().map(|(_, new)| (new, stored.phone.clone())),
         region: change.region.clone().map(|(_, new)| (new, stored.region.clone())),
         display_name: change.display_name.clone().map(|(_, new)| (new, stored.display_name.clone())),
         counterpart: None,
-    })
+    };
+    lines(&now, languages)
 }
 
 fn shown(detail: Option<&impl ToString>) -> String {

@@ -4,7 +4,7 @@ use super::store::Details;
 use crate::{
     accounts::sessions::SignedIn,
     domain::{DisplayName, NotADisplayName, PhoneNumber, RegionId},
-    regions::Hint,
+    regions::{Hint, Languages},
     web::{
         fields::region,
         form::{self, Complaints},
@@ -68,9 +68,9 @@ enum Refused {
 
 impl DetailsForm {
     /// The form filled in with what is stored.
-    pub fn of(stored: &Details, signed_in: &SignedIn) -> Self {
+    pub fn of(stored: &Details, signed_in: &SignedIn, languages: &Languages) -> Self {
         let (display_name, phone) = (text(&stored.display_name), text(&stored.phone));
-        let region = region::full_name(&stored.region);
+        let region = region::full_name(&stored.region, languages);
         Self {
             shown_to: ShownTo::new(signed_in),
             display_name_was: Some(display_name.clone()),
@@ -91,9 +91,9 @@ impl DetailsForm {
 
     /// The details as the person wants them: what was not changed in the form stays as it is stored by
     /// now. `None` where something is wrong; all of it is said at once.
-    pub fn understand(&mut self, stored: &Details) -> Option<Details> {
+    pub fn understand(&mut self, stored: &Details, languages: &Languages) -> Option<Details> {
         let display_name = self.understand_display_name(stored);
-        let region = self.understand_region(stored);
+        let region = self.understand_region(stored, languages);
         let phone = self.understand_phone(stored, region.as_ref());
         Some(Details { display_name: display_name?, region: region?, phone: phone? })
     }
@@ -108,9 +108,9 @@ impl DetailsForm {
         wanted.map_err(|refused| self.complain(Field::DisplayName, refused, &text(stored))).ok()
     }
 
-    fn understand_region(&mut self, stored: &Details) -> Option<RegionId> {
+    fn understand_region(&mut self, stored: &Details, languages: &Languages) -> Option<RegionId> {
         let stored = &stored.region;
-        let chosen = match region::choose(&self.region, &self.region_id, &self.region_was) {
+        let chosen = match region::choose(&self.region, &self.region_id, &self.region_was, languages) {
             Ok(chosen) => chosen,
             Err((words, choices)) => {
                 self.complaints.add(Field::Region, words);
@@ -120,7 +120,7 @@ impl DetailsForm {
             }
         };
         (self.region, self.region_id) = (chosen.full_name(), chosen.id.to_string());
-        let name = region::full_name(stored);
+        let name = region::full_name(stored, languages);
         let (typed, was) = (&mut self.region, &mut self.saved_region_was);
         let wanted = merge(typed, was, stored, name.clone(), |_| Ok(chosen.id));
         if let Ok(wanted) = &wanted {

@@ -20,6 +20,7 @@ use crate::{
         users,
     },
     domain::{AccountId, ActivityId, Client, UserId},
+    regions::Languages,
     web::{
         device::Device,
         error::PageError,
@@ -60,8 +61,8 @@ pub async fn show(
     let mut connection = app.database.acquire().await?;
     let stored = store::details(&mut connection, signed_in.account_id).await?;
     let has_counterpart = counterpart(&app, &mut connection, &signed_in, device).await?.is_some();
-    let news = news(&mut connection, &signed_in, &query.saved).await?;
-    let form = DetailsForm::of(&stored, &signed_in);
+    let news = news(&mut connection, &signed_in, &query.saved, &frame.languages).await?;
+    let form = DetailsForm::of(&stored, &signed_in, &frame.languages);
     Ok(DetailsPage::new(frame, &signed_in, form, has_counterpart, news).ok())
 }
 
@@ -84,13 +85,14 @@ async fn news(
     connection: &mut PgConnection,
     signed_in: &SignedIn,
     saved: &str,
+    languages: &Languages,
 ) -> sqlx::Result<Option<News>> {
     if saved == NOTHING {
         return Ok(Some(News::NothingChanged));
     }
     let Ok(id) = saved.parse() else { return Ok(None) };
     let entry = activity::by_id(connection, signed_in.user_id, id).await?;
-    Ok(entry.and_then(|entry| News::of(entry, signed_in)))
+    Ok(entry.and_then(|entry| News::of(entry, signed_in, languages)))
 }
 
 /// `POST /profile/details`: saves what was changed in the form.
@@ -109,7 +111,7 @@ pub async fn submit(
         return Ok(answer);
     }
     let stored = store::details(&mut tx, signed_in.account_id).await?;
-    let Some(wanted) = form.understand(&stored) else {
+    let Some(wanted) = form.understand(&stored, &frame.languages) else {
         return Ok(DetailsPage::new(frame, &signed_in, form, other.is_some(), None).unprocessable());
     };
     let Some(mut change) = change::between(signed_in.account_id, &stored, &wanted) else {
@@ -239,8 +241,8 @@ fn not_taken_back(
     stored: &Details,
     has_counterpart: bool,
 ) -> Response {
-    let news = News::NotTakenBack(change::lines_now(change, stored));
-    let form = DetailsForm::of(stored, signed_in);
+    let news = News::NotTakenBack(change::lines_now(change, stored, &frame.languages));
+    let form = DetailsForm::of(stored, signed_in, &frame.languages);
     DetailsPage::new(frame, signed_in, form, has_counterpart, Some(news)).unprocessable()
 }
 

@@ -10,6 +10,7 @@ use crate::{
         sessions::SignedIn,
     },
     domain::{AccountType, ActivityId, DisplayName},
+    regions::Languages,
     web::{page::Frame, signed_in_form::ShownTo},
 };
 
@@ -47,16 +48,19 @@ pub enum News {
 
 impl News {
     /// What an entry of somebody's activity tells of the account that they are here as.
-    pub fn of(entry: Entry, signed_in: &SignedIn) -> Option<Self> {
+    pub fn of(entry: Entry, signed_in: &SignedIn, languages: &Languages) -> Option<Self> {
         match entry.event? {
             Event::DetailsChanged(change) if change.account_id == signed_in.account_id => Some(Self::Saved {
                 change: entry.id,
-                lines: change::lines(&change),
+                lines: change::lines(&change, languages),
                 shown_to: ShownTo::new(signed_in),
                 of_both: change.counterpart.is_some(),
             }),
             Event::DetailsTakenBack(change) if change.account_id == signed_in.account_id => {
-                Some(Self::TakenBack { lines: change::lines(&change), of_both: change.counterpart.is_some() })
+                Some(Self::TakenBack {
+                    lines: change::lines(&change, languages),
+                    of_both: change.counterpart.is_some(),
+                })
             }
             _ => None,
         }
