@@ -2,8 +2,9 @@
 //!
 //! A [`Task`] is asked, [`picture()`] draws it, and [`store`] remembers it in the database, so that
 //! any instance can draw and check what another one has shown. A captcha lives for
-//! [`store::LIFETIME`] and dies of [`store::WRONG_ANSWERS`]. A right answer, once given, holds for
-//! the attempts that follow, until the form that it came with is accepted and the captcha is spent.
+//! [`store::LIFETIME`], is shown [`store::SHOWINGS`] times, and dies of [`store::WRONG_ANSWERS`]. A
+//! right answer, once given, holds for the attempts that follow, until the form that it came with is
+//! accepted and the captcha is spent.
 //!
 //! The answer is a secret: a task cannot be printed, and nothing here is logged.
 

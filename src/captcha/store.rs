@@ -13,6 +13,18 @@ pub const LIFETIME: Duration = Duration::minutes(20);
 /// How many wrong answers a captcha dies of (product rule: at the third).
 pub const WRONG_ANSWERS: i16 = 3;
 
+/// How often a captcha can be seen, and how often it can be heard (product rule: 5 times).
+pub const SHOWINGS: i16 = 5;
+
+/// How a task is shown; each way is counted by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// As a picture.
+    Picture,
+    /// As a sound.
+    Sound,
+}
+
 /// What an answer was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -21,7 +33,8 @@ pub enum Verdict {
     /// Not the answer; the same picture may be answered again.
     Wrong,
     /// No answer counts any more, a new captcha is needed: its time is over, it was spent or never
-    /// made, or this was one wrong answer too many.
+    /// made, or this was one wrong answer too many. Also where it was wrong and the captcha cannot be
+    /// seen or heard again.
     Gone,
 }
 
@@ -41,17 +54,31 @@ pub async fn insert(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx:
     Ok(id)
 }
 
-/// The task to draw, as long as it can be answered.
+/// The task to show, as long as it can be answered and was shown this way less than [`SHOWINGS`]
+/// times. This time is counted.
 pub async fn task(
     connection: &mut PgConnection,
     id: CaptchaId,
+    shown: Shown,
     now: OffsetDateTime,
 ) -> sqlx::Result<Option<Task>> {
+    let (drawings, hearings): (i16, i16) = match shown {
+        Shown::Picture => (1, 0),
+        Shown::Sound => (0, 1),
+    };
     let row = sqlx::query!(
-        "select task, seed from captchas where id = $1 and created_at > $2 and wrong_answers < $3",
+        "
+        update captchas set drawings = drawings + $2, hearings = hearings + $3
+        where id = $1 and created_at > $4 and wrong_answers < $5
+            and drawings + $2 <= $6 and hearings + $3 <= $6
+        returning task, seed
+        ",
         id as CaptchaId,
+        drawings,
+        hearings,
         now - LIFETIME,
         WRONG_ANSWERS,
+        SHOWINGS,
     )
     .fetch_optional(connection)
     .await?;
@@ -80,7 +107,8 @@ pub async fn check(
             wrong_answers = wrong_answers
                 + case when $3::boolean and solved_at is null and answer is distinct from $2 then 1 else 0 end
         where id = $1 and created_at > $5 and wrong_answers < $6
-        returning solved_at is not null as "solved!", wrong_answers
+        returning solved_at is not null as "solved!",
+            wrong_answers < $6 and drawings < $7 and hearings < $7 as "can_be_shown!"
         "#,
         id as CaptchaId,
         number,
@@ -88,18 +116,19 @@ pub async fn check(
         now,
         now - LIFETIME,
         WRONG_ANSWERS,
+        SHOWINGS,
     )
     .fetch_optional(connection)
     .await?;
     Ok(match row {
         Some(row) if row.solved => Verdict::Right,
-        Some(row) if row.wrong_answers < WRONG_ANSWERS => Verdict::Wrong,
+        Some(row) if row.can_be_shown => Verdict::Wrong,
         _ => Verdict::Gone,
     })
 }
 
 /// Whether it was answered and can still be spent: then a page says so and shows no picture. `None`
-/// where no answer counts any more.
+/// where no answer counts any more, or it is to be answered and cannot be seen or heard again.
 pub async fn is_solved(
     connection: &mut PgConnection,
     id: CaptchaId,
@@ -109,10 +138,12 @@ pub async fn is_solved(
         r#"
         select solved_at is not null as "solved!" from captchas
         where id = $1 and created_at > $2 and wrong_answers < $3
+            and (solved_at is not null or drawings < $4 and hearings < $4)
         "#,
         id as CaptchaId,
         now - LIFETIME,
         WRONG_ANSWERS,
+        SHOWINGS,
     )
     .fetch_optional(connection)
     .await
@@ -150,11 +181,15 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
 
-    /// A captcha, and its answer.
+    /// A captcha that was seen once, and its answer.
     async fn shown(conn: &mut PgConnection) -> (CaptchaId, String) {
         let id = insert(conn, NOW).await.unwrap();
-        let task = task(conn, id, NOW).await.unwrap().expect("a new captcha can be drawn");
+        let task = drawn(conn, id, NOW).await.expect("a new captcha can be drawn");
         (id, task.answer().to_string())
+    }
+
+    async fn drawn(conn: &mut PgConnection, id: CaptchaId, now: OffsetDateTime) -> Option<Task> {
+        task(conn, id, Shown::Picture, now).await.unwrap()
     }
 
     #[tokio::test]
@@ -164,7 +199,7 @@ mod tests {
         let conn = &mut pool.acquire().await.unwrap();
         let (id, answer) = shown(conn).await;
         assert!(is_solved(conn, id, NOW).await.unwrap() != Some(true));
-        for typed in [answer.as_str(), "", "99", "99", "99"] {
+        for typed in [answer.as_str(), "", "999", "999", "999"] {
             assert_eq!(check(conn, id, typed, NOW).await.unwrap(), Verdict::Right, "{typed:?}");
         }
         assert!(is_solved(conn, id, NOW).await.unwrap() == Some(true));
@@ -176,12 +211,58 @@ mod tests {
         let pool = database.pool();
         let conn = &mut pool.acquire().await.unwrap();
         let (id, answer) = shown(conn).await;
-        assert_eq!(check(conn, id, "99", NOW).await.unwrap(), Verdict::Wrong);
+        assert_eq!(check(conn, id, "999", NOW).await.unwrap(), Verdict::Wrong);
         assert_eq!(check(conn, id, "twelve", NOW).await.unwrap(), Verdict::Wrong);
-        assert!(task(conn, id, NOW).await.unwrap().is_some());
+        assert!(drawn(conn, id, NOW).await.is_some());
         assert_eq!(check(conn, id, "-1", NOW).await.unwrap(), Verdict::Gone);
         assert_eq!(check(conn, id, &answer, NOW).await.unwrap(), Verdict::Gone);
-        assert!(task(conn, id, NOW).await.unwrap().is_none());
+        assert!(drawn(conn, id, NOW).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_third_answer_may_be_the_right_one() {
+        let database = TestDatabase::new().await;
+        let pool = database.pool();
+        let conn = &mut pool.acquire().await.unwrap();
+        let (id, answer) = shown(conn).await;
+        for _ in 0..2 {
+            assert_eq!(check(conn, id, "999", NOW).await.unwrap(), Verdict::Wrong);
+        }
+        for typed in [answer.as_str(), "999", "999"] {
+            assert_eq!(check(conn, id, typed, NOW).await.unwrap(), Verdict::Right, "{typed:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_seen_and_heard_five_times_each() {
+        let database = TestDatabase::new().await;
+        let pool = database.pool();
+        let conn = &mut pool.acquire().await.unwrap();
+        let id = insert(conn, NOW).await.unwrap();
+        for shown in [Shown::Picture, Shown::Sound] {
+            for _ in 0..SHOWINGS {
+                assert!(task(conn, id, shown, NOW).await.unwrap().is_some(), "{shown:?}");
+            }
+            assert!(task(conn, id, shown, NOW).await.unwrap().is_none(), "{shown:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_seen_or_heard_again_is_asked_again_only_when_solved() {
+        let database = TestDatabase::new().await;
+        let pool = database.pool();
+        let conn = &mut pool.acquire().await.unwrap();
+        for shown in [Shown::Picture, Shown::Sound] {
+            let (id, mut answer) = (insert(conn, NOW).await.unwrap(), String::new());
+            for _ in 0..SHOWINGS {
+                assert_eq!(is_solved(conn, id, NOW).await.unwrap(), Some(false), "{shown:?}");
+                answer = task(conn, id, shown, NOW).await.unwrap().unwrap().answer().to_string();
+            }
+            assert_eq!(is_solved(conn, id, NOW).await.unwrap(), None, "{shown:?}");
+            assert_eq!(check(conn, id, "999", NOW).await.unwrap(), Verdict::Gone, "{shown:?}");
+            assert_eq!(check(conn, id, &answer, NOW).await.unwrap(), Verdict::Right, "{shown:?}");
+            assert_eq!(is_solved(conn, id, NOW).await.unwrap(), Some(true), "{shown:?}");
+        }
     }
 
     #[tokio::test]
@@ -203,7 +284,7 @@ mod tests {
         let conn = &mut pool.acquire().await.unwrap();
         let (id, answer) = shown(conn).await;
         let (last, over) = (NOW + LIFETIME - Duration::SECOND, NOW + LIFETIME);
-        assert!(task(conn, id, over).await.unwrap().is_none());
+        assert!(drawn(conn, id, over).await.is_none());
         assert_eq!(check(conn, id, &answer, over).await.unwrap(), Verdict::Gone);
         assert_eq!(check(conn, id, &answer, last).await.unwrap(), Verdict::Right);
         assert!(
@@ -220,7 +301,7 @@ mod tests {
         let pool = database.pool();
         let conn = &mut pool.acquire().await.unwrap();
         let id = CaptchaId::new();
-        assert!(task(conn, id, NOW).await.unwrap().is_none());
+        assert!(drawn(conn, id, NOW).await.is_none());
         assert_eq!(check(conn, id, "5", NOW).await.unwrap(), Verdict::Gone);
         assert!(is_solved(conn, id, NOW).await.unwrap() != Some(true));
         assert!(!spend(conn, id, NOW).await.unwrap());
@@ -259,9 +340,9 @@ mod tests {
         let (id, answer) = shown(&mut pool.acquire().await.unwrap()).await;
         // All guesses wait for the first connection's lock, and none has seen another's count.
         let mut first = pool.begin().await.unwrap();
-        assert_eq!(check(&mut first, id, "99", NOW).await.unwrap(), Verdict::Wrong);
+        assert_eq!(check(&mut first, id, "999", NOW).await.unwrap(), Verdict::Wrong);
         let guesses: Vec<_> =
-            (0..3).map(|_| tokio::spawn(check_alone(pool.clone(), id, "99".to_owned()))).collect();
+            (0..3).map(|_| tokio::spawn(check_alone(pool.clone(), id, "999".to_owned()))).collect();
         all_wait(&pool, &guesses).await;
         first.commit().await.unwrap();
         let mut wrong = 0;
@@ -270,6 +351,32 @@ mod tests {
         }
         assert_eq!(wrong, 1, "the second of all is wrong, the third is the last");
         assert_eq!(check_alone(pool, id, answer).await, Verdict::Gone);
+    }
+
+    #[tokio::test]
+    async fn looks_that_arrive_together_are_counted_one_by_one() {
+        let database = TestDatabase::new().await;
+        let pool = database.pool();
+        let id = insert(&mut pool.acquire().await.unwrap(), NOW).await.unwrap();
+        let mut first = pool.begin().await.unwrap();
+        for _ in 1..SHOWINGS {
+            assert!(drawn(&mut first, id, NOW).await.is_some());
+        }
+        let looks: Vec<_> = (0..3)
+            .map(|_| {
+                let pool = pool.clone();
+                tokio::spawn(
+                    async move { drawn(&mut pool.acquire().await.unwrap(), id, NOW).await.is_some() },
+                )
+            })
+            .collect();
+        all_wait(&pool, &looks).await;
+        first.commit().await.unwrap();
+        let mut seen = 0;
+        for look in looks {
+            seen += usize::from(look.await.unwrap());
+        }
+        assert_eq!(seen, 1);
     }
 
     #[tokio::test]
@@ -299,8 +406,8 @@ mod tests {
         let over = NOW + LIFETIME;
         assert_eq!(purge(conn, over).await.unwrap(), 1);
         assert_eq!(purge(conn, over).await.unwrap(), 0);
-        assert!(task(conn, old, NOW).await.unwrap().is_none());
-        assert!(task(conn, young, over).await.unwrap().is_some());
+        assert!(drawn(conn, old, NOW).await.is_none());
+        assert!(drawn(conn, young, over).await.is_some());
     }
 
     async fn check_alone(pool: PgPool, id: CaptchaId, answer: String) -> Verdict {

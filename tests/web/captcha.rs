@@ -1,4 +1,5 @@
-//! The captcha: good once, for 20 minutes, on any instance, and dead at the third wrong answer.
+//! The captcha: good once, for 20 minutes, on any instance, seen five times, and dead at the third wrong
+//! answer.
 
 use time::Duration;
 use tokio::task::JoinSet;
@@ -10,7 +11,7 @@ async fn a_wrong_answer_costs_no_other_field() {
     let site = Site::start().await;
     let mut ann = site.visitor();
     let form = ann.registration_form("ann@example.com", PASSWORD).await;
-    let page = ann.send(form.forge("region_id", "DE-BY").fill("captcha_answer", "99")).await;
+    let page = ann.send(form.forge("region_id", "DE-BY").fill("captcha_answer", "999")).await;
     let complaints = page.is(422).complaints();
     assert!(complaints.len() == 1 && complaints[0].0 == "captcha_answer", "{complaints:?}");
     let form = page.form("/register");
@@ -77,16 +78,46 @@ async fn the_third_wrong_answer_brings_another_picture() {
     let mut ann = site.visitor();
     let form = ann.registration_form("ann@example.com", PASSWORD).await;
     let (id, answer) = (form.value("captcha_id"), form.value("captcha_answer"));
-    let mut page = ann.send(form.fill("captcha_answer", "99")).await;
+    let mut page = ann.send(form.fill("captcha_answer", "999")).await;
     for _ in 0..2 {
         let form = page.form("/register");
         assert_eq!(form.value("captcha_id"), id);
-        page = ann.send(form.fill("captcha_answer", "99")).await;
+        page = ann.send(form.fill("captcha_answer", "999")).await;
     }
     assert_ne!(page.form("/register").value("captcha_id"), id);
     ann.open(&format!("/captcha/{id}.png")).await.is(404);
     let form = page.form("/register").forge("captcha_id", &id).fill("captcha_answer", &answer);
     assert!(ann.send(form).await.complaints().iter().any(|(field, _)| field == "captcha_answer"));
+}
+
+#[tokio::test]
+async fn a_picture_is_seen_five_times_and_then_the_form_has_another() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let form = ann.open("/register").await.form("/register").fill("email", "ann@example.com");
+    let id = form.value("captcha_id");
+    for _ in 0..4 {
+        ann.get(&format!("/captcha/{id}.png")).await.is(200);
+    }
+    let form = ann.send(form.fill("captcha_answer", "")).await.is(422).form("/register");
+    assert_eq!(form.value("captcha_id"), id);
+    ann.get(&format!("/captcha/{id}.png")).await.is(200);
+    ann.open(&format!("/captcha/{id}.png")).await.is(404);
+    let page = ann.send(form.fill("captcha_answer", "999")).await;
+    page.is(422).says("Enter the result of the new one.");
+    let id = page.form("/register").value("captcha_id");
+    ann.get(&format!("/captcha/{id}.png")).await.is(200);
+}
+
+#[tokio::test]
+async fn a_solved_one_stays_with_the_form_when_its_picture_cannot_be_seen_again() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let form = ann.registration_form("ann@example.com", "").await;
+    for _ in 0..5 {
+        ann.get(&format!("/captcha/{}.png", form.value("captcha_id"))).await.is(200);
+    }
+    ann.send(form).await.is(422).says("You solved the task in the picture.");
 }
 
 #[tokio::test]
@@ -148,11 +179,13 @@ async fn help_stands_beside_it_for_who_cannot_see_it() {
 #[tokio::test]
 async fn however_many_ask_for_a_picture_at_once_each_gets_it_or_is_told_to_wait() {
     let site = Site::start().await;
-    let id = site.visitor().open("/register").await.form("/register").value("captcha_id");
     let mut asking = JoinSet::new();
-    for _ in 0..64 {
-        let (mut asker, path) = (site.visitor(), format!("/captcha/{id}.png"));
-        asking.spawn(async move { asker.get(&path).await });
+    for _ in 0..13 {
+        let id = site.visitor().open("/register").await.form("/register").value("captcha_id");
+        for _ in 0..5 {
+            let (mut asker, path) = (site.visitor(), format!("/captcha/{id}.png"));
+            asking.spawn(async move { asker.get(&path).await });
+        }
     }
     let pages = asking.join_all().await;
     assert!(pages.iter().any(|page| page.status == 200));

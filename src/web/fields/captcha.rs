@@ -17,7 +17,7 @@ use crate::{
     accounts::budgets::{Budget, Subject, Usage},
     captcha::{
         self,
-        store::{self, Verdict},
+        store::{self, Shown, Verdict},
     },
     domain::CaptchaId,
     web::{error::PageError, state::App},
@@ -98,7 +98,8 @@ impl SentCaptcha {
         self.new_captcha.is_some()
     }
 
-    /// The same captcha as long as it lives, else a new one; `None` where the form had none.
+    /// The same captcha as long as it lives and can be seen and heard again, else a new one; `None`
+    /// where the form had none.
     ///
     /// # Errors
     /// When the database fails.
@@ -118,7 +119,7 @@ impl SentCaptcha {
         CaptchaField::new(app, connection).await
     }
 
-    /// The same captcha as long as it lives, else a new one.
+    /// The same captcha as long as it lives and can be seen and heard again, else a new one.
     ///
     /// # Errors
     /// When the database fails.
@@ -237,11 +238,13 @@ pub fn routes() -> Router<App> {
 
 async fn picture(State(app): State<App>, Path(file): Path<String>) -> Result<Response, PageError> {
     let id = file.strip_suffix(".png").and_then(|id| id.parse().ok()).ok_or(PageError::NotFound)?;
-    let mut connection = app.database.acquire().await?;
-    let task = store::task(&mut connection, id, app.clock.now()).await?.ok_or(PageError::NotFound)?;
-    drop(connection);
+    // Before the task, since that counts: nobody loses one of their looks to a rush.
     let painter = tokio::time::timeout(PATIENCE, app.painters.acquire()).await;
     let _painter = painter.map_err(|_| PageError::Busy)?;
+    let mut connection = app.database.acquire().await?;
+    let task = store::task(&mut connection, id, Shown::Picture, app.clock.now()).await?;
+    let task = task.ok_or(PageError::NotFound)?;
+    drop(connection);
     let drawn = tokio::task::spawn_blocking(move || captcha::picture(&task)).await;
     let png = drawn.map_err(|error| PageError::Internal(error.into()))?;
     Ok(([(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, "no-store")], png).into_response())
