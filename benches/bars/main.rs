@@ -30,6 +30,7 @@ use load::{Connection, get, post};
 use recovery::recovery;
 use site::{BARE, Bare, Folder, Site};
 use vestibule::{
+    captcha::{self, Task},
     domain::Token,
     regions::{self, Languages},
 };
@@ -62,7 +63,7 @@ fn main() -> anyhow::Result<()> {
     let data_dir = folder.path().join("data");
     let site = Site::start(&data_dir, None)?;
     seed(&site)?;
-    let bars: [(&str, Measure); 11] = [
+    let bars: [(&str, Measure); 12] = [
         ("memory", memory),
         ("weight", weight),
         ("login", login),
@@ -70,6 +71,7 @@ fn main() -> anyhow::Result<()> {
         ("histories", histories),
         ("recovery", recovery),
         ("regions", hints),
+        ("pictures", pictures),
         ("storm", letters::storm),
         ("depth", letters::depth),
         ("throughput", letters::throughput),
@@ -316,6 +318,22 @@ fn hints(site: &Site) -> anyhow::Result<()> {
         ensure!(answer.status == 200, "{}", answer.head);
     }
     at_most(500.0, "µs of a GET /regions, there and back", &[median(&answers)]);
+    Ok(())
+}
+
+/// How long a captcha's picture takes to draw.
+fn pictures(_: &Site) -> anyhow::Result<()> {
+    const PICTURES: usize = 500;
+    let draw = |task: &Task| {
+        let start = Instant::now();
+        black_box(captcha::picture(task));
+        start.elapsed().as_secs_f64() * 1e3
+    };
+    // The shapes of the digits are made with the first.
+    let first = draw(&Task::random());
+    let milliseconds: Vec<f64> = (0..PICTURES).map(|_| draw(&Task::random())).collect();
+    at_most(5.0, "ms of a captcha's picture", &[median(&milliseconds)]);
+    note(&format!("{first:.2} the first, over {PICTURES} pictures"));
     Ok(())
 }
 
