@@ -33,14 +33,17 @@
 //! is that of a place thousands of times better known. Where the browser's languages are spoken, or use
 //! the name, a region gains a few points: enough to decide between two that fit as well.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    iter::{once, once_with},
+};
 
 use serde::Serialize;
 
 use crate::domain::RegionId;
 use fold::fold;
 use index::Line;
-use query::Slips;
+use query::{SLIPS, Slips};
 use ranking::{Found, Ranking};
 
 #[allow(dead_code, reason = "only build.rs packs")]
@@ -137,63 +140,43 @@ pub fn search(query: &str, languages: &Languages) -> Vec<Hint> {
 
 /// Reads the query in one way after the other until one is clear.
 fn look_up(ranking: &mut Ranking<'_>, query: &str, typed: &str) {
-    let mut read = |text: &str, slips: Slips, penalty: u16| {
-        if let Some(words) = query::words(text, slips) {
-            let far_fetched = match slips {
-                Slips::None if penalty == 0 => u16::MAX,
-                Slips::None => FAR_FETCHED[0],
-                Slips::InAll => FAR_FETCHED[1],
-                Slips::InUnknown(most) => FAR_FETCHED[usize::from(most)],
-            };
+    for (text, slips, penalty) in ways(query, typed) {
+        let far_fetched = match slips {
+            Slips::None if penalty == 0 => u16::MAX,
+            Slips::None => FAR_FETCHED[0],
+            Slips::InAll => FAR_FETCHED[1],
+            Slips::InUnknown(most) => FAR_FETCHED[usize::from(most)],
+        };
+        if let Some(words) = query::words(&text, slips) {
             ranking.add(&words, penalty, far_fetched);
         }
-        ranking.is_clear()
-    };
-    let retyped: Vec<String> = layout::other_layouts(query).iter().map(|other| fold(other)).collect();
-    // No name has these, but other keyboards have letters there.
-    if query.contains(['[', ']', ';', '{', '}', '<', '>', '`'])
-        && retyped.iter().any(|text| read(text, Slips::None, OTHER_LAYOUT))
-    {
-        return;
-    }
-    let initials = query::initials(typed);
-    if initials.is_some_and(|text| read(&text, Slips::None, 0)) || read(typed, Slips::None, 0) {
-        return;
-    }
-    let composed = query::composed(typed);
-    let parted = query::parted(typed);
-    let ways = composed.iter().map(|text| (text, 0));
-    let ways = ways.chain(retyped.iter().map(|text| (text, OTHER_LAYOUT)));
-    let ways = ways.chain(parted.iter().map(|text| (text, SPACES)));
-    for (text, penalty) in ways {
-        if read(text, Slips::None, penalty) {
-            return;
+        if ranking.is_clear() {
+            break;
         }
     }
-    if read(typed, Slips::InUnknown(1), 0) {
-        return;
-    }
-    for text in query::syllables_swapped(query) {
-        if read(&text, Slips::None, query::SLIPS[1].into()) {
-            return;
-        }
-    }
-    for text in query::joined(typed) {
-        if read(&text, Slips::None, SPACES) {
-            return;
-        }
-    }
-    if typed.contains(' ') && read(typed, Slips::InAll, 0) {
-        return;
-    }
-    if read(typed, Slips::InUnknown(2), 0) {
-        return;
-    }
-    for text in retyped {
-        if read(&text, Slips::InUnknown(1), OTHER_LAYOUT) {
-            return;
-        }
-    }
+}
+
+/// The ways in which a query can be read, the likeliest first: a text, how many slips it may have, and
+/// how much worse than as it stands it is to read it so.
+fn ways(query: &str, typed: &str) -> impl Iterator<Item = (String, Slips, u16)> {
+    let other_keys: Vec<String> = layout::other_layouts(query).iter().map(|other| fold(other)).collect();
+    // No name has these signs, but other keyboards have letters there.
+    let is_of_other_keys = query.contains(['[', ']', ';', '{', '}', '<', '>', '`']);
+    let way = |slips: Slips, penalty: u16| move |text: String| (text, slips, penalty);
+    let foreign = other_keys.clone().into_iter().filter(move |_| is_of_other_keys);
+    foreign
+        .map(way(Slips::None, OTHER_LAYOUT))
+        .chain(query::initials(typed).map(way(Slips::None, 0)))
+        .chain(once(typed.to_owned()).map(way(Slips::None, 0)))
+        .chain(once_with(|| query::composed(typed)).flatten().map(way(Slips::None, 0)))
+        .chain(other_keys.clone().into_iter().map(way(Slips::None, OTHER_LAYOUT)))
+        .chain(once_with(|| query::parted(typed)).flatten().map(way(Slips::None, SPACES)))
+        .chain(once(typed.to_owned()).map(way(Slips::InUnknown(1), 0)))
+        .chain(once_with(|| query::syllables_swapped(query)).flatten().map(way(Slips::None, SLIPS[1].into())))
+        .chain(once_with(|| query::joined(typed)).flatten().map(way(Slips::None, SPACES)))
+        .chain(once(typed.to_owned()).map(way(Slips::InAll, 0)))
+        .chain(once(typed.to_owned()).map(way(Slips::InUnknown(2), 0)))
+        .chain(other_keys.into_iter().map(way(Slips::InUnknown(1), OTHER_LAYOUT)))
 }
 
 fn hints(found: Vec<Found>, typed: &str, languages: &Languages) -> Vec<Hint> {

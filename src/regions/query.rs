@@ -106,7 +106,7 @@ pub enum Slips {
     None,
     /// A word alone may have so many slips, and of several those that mean nothing.
     InUnknown(u8),
-    /// Every word may have one.
+    /// Of several words every one may have a slip.
     InAll,
 }
 
@@ -130,7 +130,7 @@ pub fn words(folded: &str, slips: Slips) -> Option<Vec<Word>> {
             meanings.extend(fold::kinds().filter_map(|kind| whole(kind, OTHER_KIND)));
         }
         let may_slip = match slips {
-            Slips::InAll => u8::from(!is_kind),
+            Slips::InAll => u8::from(several && !is_kind),
             Slips::InUnknown(most) if !several || meanings.is_empty() => most,
             Slips::None | Slips::InUnknown(_) => 0,
         };
