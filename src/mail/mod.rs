@@ -31,6 +31,6 @@ pub use letter::{Letter, Owed, Prepared, Priority, Registry, Words};
 pub use local_mailbox::{LocalLetter, LocalMailbox};
 pub use pace::{Place, places, usual_wait};
 pub use queue::{
-    KEPT, LetterState, LetterStatus, about, drop_waiting, enqueue, enqueue_if, hold_back, purge,
+    KEPT, LetterState, LetterStatus, about, drop_waiting, enqueue, enqueue_if, hold_back, numbers, purge,
 };
 pub use worker::Workers;

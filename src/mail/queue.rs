@@ -43,6 +43,20 @@ pub enum LetterState {
     GivenUp,
 }
 
+impl LetterState {
+    /// Its name, as it stands in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sending => "sending",
+            Self::Delayed => "delayed",
+            Self::HandedOver => "handed_over",
+            Self::Refused => "refused",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
 /// What can be told of a letter.
 #[derive(Clone, Debug)]
 pub struct LetterStatus {
@@ -160,6 +174,35 @@ pub async fn purge(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx::
     let done =
         sqlx::query!("delete from letters where settled_at < $1", now - KEPT).execute(connection).await?;
     Ok(done.rows_affected())
+}
+
+/// How the queue stands.
+#[derive(Debug, Default)]
+pub struct QueueNumbers {
+    /// How many letters are in each state: of those that are settled, the last hour's.
+    pub letters: Vec<(LetterState, i64)>,
+    /// How long the letter waits that should have left first.
+    pub overdue: time::Duration,
+}
+
+/// How the queue stands, for operators. Only letters under way and those of the last hour are read.
+pub async fn numbers(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx::Result<QueueNumbers> {
+    let rows = sqlx::query!(
+        r#"
+        select state as "state: LetterState", count(*) as "count!",
+            min(due_at) filter (where state <> 'sending') as first_due
+        from letters where state in ('queued', 'delayed', 'sending') group by state
+        union all
+        select state, count(*), null from letters where settled_at > $1 group by state
+        "#,
+        now - time::Duration::HOUR,
+    )
+    .fetch_all(connection)
+    .await?;
+    let first_due = rows.iter().filter_map(|row| row.first_due).min();
+    let letters = rows.into_iter().filter_map(|row| Some((row.state?, row.count))).collect();
+    let overdue = first_due.map_or(time::Duration::ZERO, |due| now - due).max(time::Duration::ZERO);
+    Ok(QueueNumbers { letters, overdue })
 }
 
 /// A letter in a worker's hand, until its lease ends.

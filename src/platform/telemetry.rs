@@ -49,6 +49,23 @@ pub struct Metrics {
     pub captcha_failures: Counter,
     /// Times that a budget said no.
     pub budget_hits: Family<BudgetLabels, Counter>,
+    /// Letters by state, of those that are settled the last hour's: of all instances.
+    pub letters: Family<StateLabels, Gauge>,
+    /// How long the letter waits that should have left first, in seconds.
+    pub letters_overdue_seconds: Gauge<f64, AtomicU64>,
+    /// Whether the database answers: 1, or 0.
+    pub database_up: Gauge,
+    /// How long it took to get a connection of the pool just now, in seconds.
+    pub pool_wait_seconds: Gauge<f64, AtomicU64>,
+    /// Connections of this instance's pool: idle, and busy.
+    pub pool_connections: Family<StateLabels, Gauge>,
+}
+
+/// What state something is in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StateLabels {
+    /// Its name.
+    pub state: &'static str,
 }
 
 /// What a request is counted by: never by anything that a stranger may choose.
@@ -84,6 +101,24 @@ impl Metrics {
         registry.register("captcha_failures", "Wrong captcha answers", captcha_failures.clone());
         let budget_hits = Family::default();
         registry.register("budget_hits", "Times that a budget said no", budget_hits.clone());
+        let letters = Family::default();
+        registry.register("letters", "Letters by state, the settled ones of the last hour", letters.clone());
+        let letters_overdue_seconds = Gauge::default();
+        registry.register(
+            "letters_overdue_seconds",
+            "How long the letter waits that should have left first",
+            letters_overdue_seconds.clone(),
+        );
+        let database_up = Gauge::default();
+        registry.register("database_up", "Whether the database answers", database_up.clone());
+        let pool_wait_seconds = Gauge::default();
+        registry.register(
+            "pool_wait_seconds",
+            "How long it took to get a connection just now",
+            pool_wait_seconds.clone(),
+        );
+        let pool_connections = Family::default();
+        registry.register("pool_connections", "Connections to the database", pool_connections.clone());
         Self {
             registry: Arc::new(registry),
             requests,
@@ -92,6 +127,11 @@ impl Metrics {
             hash_cpu_seconds,
             captcha_failures,
             budget_hits,
+            letters,
+            letters_overdue_seconds,
+            database_up,
+            pool_wait_seconds,
+            pool_connections,
         }
     }
 

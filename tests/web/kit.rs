@@ -157,6 +157,11 @@ async fn health_is_told_to_whoever_asks_and_numbers_only_at_their_own_door() {
     ann.go_to_instance(site.metrics_address());
     let numbers = ann.get("/metrics").await;
     assert!(numbers.is(200).body.contains("/login"), "{}", numbers.body);
+    for line in
+        ["vestibule_database_up 1", "vestibule_pool_wait_seconds 0.", "vestibule_letters_overdue_seconds "]
+    {
+        assert!(numbers.body.contains(line), "{line}: {}", numbers.body);
+    }
     assert!(!numbers.body.contains("ann@example.com"));
 }
 
