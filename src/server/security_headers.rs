@@ -8,9 +8,10 @@ use axum::{
 use crate::web::state::App;
 
 /// Everything comes from this site, nothing runs that does not stand in a file of its own, and
-/// nobody frames us (W3C, Content Security Policy Level 3).
+/// nobody frames us (W3C, Content Security Policy Level 3). A `blob:` is a captcha's sound, which a script
+/// has fetched from here.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
-     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+     media-src blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const EVERYWHERE: [(HeaderName, HeaderValue); 4] = [
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY)),

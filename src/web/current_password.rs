@@ -45,7 +45,7 @@ impl CurrentPassword {
         self.current_password.reveal() == password.reveal()
     }
 
-    /// Whether another picture is wanted, and nothing else.
+    /// Whether another task is wanted, and nothing else.
     pub fn wants_another_captcha(&self) -> bool {
         self.sent_captcha.wants_another()
     }
@@ -55,7 +55,7 @@ impl CurrentPassword {
         self.current_password.is_empty().then_some("Enter your current password.")
     }
 
-    /// A new captcha, for who wants another picture; the same one where the form is shown again for
+    /// A new captcha, for who wants another task; the same one where the form is shown again for
     /// another reason; and where a letter wants one, always one.
     ///
     /// # Errors

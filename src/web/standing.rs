@@ -21,7 +21,7 @@ const SHUT: &str = "Too many wrong passwords were tried for this address. \
 
 /// Why a captcha is wanted where the password alone would not want one.
 const MANY_LETTERS: &str = "Many letters were asked for from your network within the last hour. Enter the result of the \
-     task in the picture, and your password again.";
+     task, and your password again.";
 
 /// What is said to who is locked out by operators, once the password was right.
 pub fn locked_out(app: &App) -> String {

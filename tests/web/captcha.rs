@@ -1,6 +1,8 @@
 //! The captcha: good once, for 20 minutes, on any instance, seen five times, and dead at the third wrong
 //! answer.
 
+use std::collections::HashSet;
+
 use time::Duration;
 use tokio::task::JoinSet;
 
@@ -30,9 +32,9 @@ async fn a_right_answer_holds_for_the_attempts_that_follow() {
     let form = ann.registration_form("ann@example.com", "").await;
     let mut page = ann.send(form).await;
     for _ in 0..3 {
-        page.says("You solved the task in the picture.");
+        page.says("You solved the task.");
         let form = page.form("/register");
-        assert!(!form.has("captcha_answer"));
+        assert!(!form.has("captcha_answer") && !page.has(".captcha"));
         page = ann.send(form).await;
     }
     let form = page.form("/register").choose("region_id", "DE-BY").fill("password", PASSWORD);
@@ -117,7 +119,7 @@ async fn a_solved_one_stays_with_the_form_when_its_picture_cannot_be_seen_again(
     for _ in 0..5 {
         ann.get(&format!("/captcha/{}.png", form.value("captcha_id"))).await.is(200);
     }
-    ann.send(form).await.is(422).says("You solved the task in the picture.");
+    ann.send(form).await.is(422).says("You solved the task.");
 }
 
 #[tokio::test]
@@ -140,7 +142,7 @@ async fn it_runs_out_after_twenty_minutes_also_when_it_was_solved() {
     let mut ann = site.visitor();
     let form = ann.registration_form("ann@example.com", "").await;
     let page = ann.send(form).await;
-    page.says("You solved the task in the picture.");
+    page.says("You solved the task.");
     site.let_pass(Duration::minutes(20)).await;
     let form = page.form("/register").choose("region_id", "DE-BY").fill("password", PASSWORD);
     let page = ann.send(form).await;
@@ -162,6 +164,40 @@ async fn any_instance_can_draw_it_and_check_it() {
     );
     assert!(picture.body.contains("PNG"));
     assert_eq!(ann.send(form).await.path(), "/register/letter");
+}
+
+#[tokio::test]
+async fn it_is_heard_five_times_each_in_another_way() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let page = ann.open("/register").await;
+    let address = page.attribute(".captcha a[download]", "href");
+    assert_eq!(address, format!("/captcha/{}.wav", page.form("/register").value("captcha_id")));
+    let mut sounds = HashSet::new();
+    for _ in 0..5 {
+        let heard = ann.get(&address).await;
+        assert_eq!(heard.is(200).header("content-type"), "audio/wav");
+        assert_eq!(heard.header("cache-control"), "no-store");
+        assert!(heard.body.starts_with("RIFF") && heard.body.contains("WAVEfmt "));
+        let length: usize = heard.header("content-length").parse().unwrap();
+        assert!((50_000..200_000).contains(&length), "{length} bytes");
+        sounds.insert(heard.body);
+    }
+    assert_eq!(sounds.len(), 5);
+    ann.get(&address).await.is(404);
+    ann.get(&address.replace(".wav", ".png")).await.is(200);
+}
+
+#[tokio::test]
+async fn what_is_no_captcha_is_neither_seen_nor_heard() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let form = ann.registration_form("ann@example.com", PASSWORD).await.forge("region_id", "DE-BY");
+    let id = form.value("captcha_id");
+    assert_eq!(ann.send(form).await.path(), "/register/letter");
+    for file in [&format!("{id}.wav"), &format!("{id}.png"), &format!("{id}.mp3"), &id, "1.wav", ".wav"] {
+        ann.open(&format!("/captcha/{file}")).await.is(404);
+    }
 }
 
 #[tokio::test]

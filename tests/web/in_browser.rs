@@ -4,7 +4,7 @@ use thirtyfour::prelude::*;
 
 use crate::support::{Act, Browser, PASSWORD, Site, Stage, until};
 
-/// Types the result of the task in the picture.
+/// Types the result of the captcha's task.
 async fn solve(site: &Site, browser: &Browser) {
     let id = browser.value("[name=captcha_id]").await;
     browser.type_into("#captcha_answer", site.captcha_answer(&id).await).await;
@@ -158,6 +158,39 @@ async fn another_picture_keeps_even_the_password() {
     until("another picture", async || (browser.value("[name=captcha_id]").await != id).then_some(())).await;
     assert_eq!(browser.value("#password").await, PASSWORD);
     browser.is_at("/register").await;
+}
+
+#[tokio::test]
+async fn the_task_is_played_to_its_end_and_a_new_one_too_until_it_is_gone() {
+    let site = Site::start().await;
+    let browser = site.browser("/register").await;
+    let play = ".captcha button[type=button]";
+    let count_sounds = "const play = Audio.prototype.play; window.played = 0; \
+         Audio.prototype.play = function () { this.onended = () => { window.played += 1; }; return play.call(this); };";
+    browser.driver().execute(count_sounds, vec![]).await.unwrap();
+    let played = async |sounds: u64| {
+        until("a sound's end", async || {
+            let played = browser.driver().execute("return window.played;", vec![]).await.ok()?;
+            (played.json().as_u64() == Some(sounds)).then_some(())
+        })
+        .await;
+        browser.says(play, "Play the task").await;
+    };
+    browser.click(play).await;
+    browser.says(play, "Playing…").await;
+    played(1).await;
+
+    let id = browser.value("[name=captcha_id]").await;
+    browser.click("button[name=new_captcha]").await;
+    until("another task", async || (browser.value("[name=captcha_id]").await != id).then_some(())).await;
+    site.sql(&format!("delete from captchas where id = '{id}'")).await;
+    browser.click(play).await;
+    played(2).await;
+
+    site.sql("delete from captchas").await;
+    browser.click(play).await;
+    browser.says(".captcha [role=status]", "This task cannot be heard any more.").await;
+    browser.says(play, "Play the task").await;
 }
 
 #[tokio::test]

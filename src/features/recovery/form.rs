@@ -58,7 +58,7 @@ impl RecoveryForm {
         Self { email, captcha, ..Self::default() }
     }
 
-    /// Whether somebody wants another picture and nothing else.
+    /// Whether somebody wants another task and nothing else.
     pub fn wants_new_captcha(&self) -> bool {
         self.sent_captcha.wants_another()
     }

@@ -81,7 +81,7 @@ impl RegistrationForm {
         !self.form_id.is_empty()
     }
 
-    /// Whether somebody wants another picture and nothing else.
+    /// Whether somebody wants another task and nothing else.
     pub fn wants_new_captcha(&self) -> bool {
         self.sent_captcha.wants_another()
     }

@@ -70,12 +70,12 @@ impl SupportForm {
         Self { email, letter, captcha, shown: ShownTo::anybody(), ..Self::default() }
     }
 
-    /// Whether somebody wants another picture and nothing else.
+    /// Whether somebody wants another task and nothing else.
     pub fn wants_new_captcha(&self) -> bool {
         self.sent_captcha.wants_another()
     }
 
-    /// The same form with another picture.
+    /// The same form with another task.
     ///
     /// # Errors
     /// When the database fails.

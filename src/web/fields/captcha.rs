@@ -1,4 +1,5 @@
-//! A picture with a small sum: what a form shows of it, the check of its answer, and the picture.
+//! A small sum to be seen or heard: what a form shows of it, the check of its answer, and the picture
+//! and the sound.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -16,7 +17,7 @@ use time::OffsetDateTime;
 use crate::{
     accounts::budgets::{Budget, Subject, Usage},
     captcha::{
-        self,
+        self, Task,
         store::{self, Shown, Verdict},
     },
     domain::CaptchaId,
@@ -24,16 +25,16 @@ use crate::{
 };
 
 /// What is said of one that was good for another form.
-pub const USED_ALREADY: &str = "That picture was used already. Enter the result of the new one.";
+pub const USED_ALREADY: &str = "That task was used already. Enter the result of the new one.";
 
 /// What is said where one is wanted and its answer is missing.
-const MISSING: &str = "Enter the result of the task in the picture.";
+const MISSING: &str = "Enter the result of the task.";
 
 /// Why a captcha is wanted after many wrong passwords.
-const MANY_PASSWORDS: &str = "Many wrong passwords were tried here. Enter the result of the task in the picture, and \
-     your password again.";
+const MANY_PASSWORDS: &str =
+    "Many wrong passwords were tried here. Enter the result of the task, and your password again.";
 
-/// How long somebody waits for their turn to have a picture drawn.
+/// How long somebody waits for their turn to have a picture drawn or a task spoken.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is said of a form that was right when it was read: its `captcha` was spent by another since, or
@@ -93,7 +94,7 @@ pub struct SentCaptcha {
 }
 
 impl SentCaptcha {
-    /// Whether another picture is wanted, and nothing else.
+    /// Whether another task is wanted, and nothing else.
     pub fn wants_another(&self) -> bool {
         self.new_captcha.is_some()
     }
@@ -160,10 +161,10 @@ impl SentCaptcha {
         app.metrics.captcha_failures.inc();
         let words = match verdict {
             Verdict::Gone => {
-                "That is not the result, or the picture has run out. Enter the result of the new one."
+                "That is not the result, or the task has run out. Enter the result of the new one."
             }
             Verdict::Right | Verdict::Wrong => {
-                "That is not the result of the task in the picture. Try again, or take another picture."
+                "That is not the result of the task. Try again, or take another one."
             }
         };
         Ok(Err(words.to_owned()))
@@ -231,21 +232,27 @@ impl SentCaptcha {
     }
 }
 
-/// `GET /captcha/{id}.png`.
+/// `GET /captcha/{id}.png` and `.wav`.
 pub fn routes() -> Router<App> {
-    Router::new().route("/captcha/{file}", get(picture))
+    Router::new().route("/captcha/{file}", get(show))
 }
 
-async fn picture(State(app): State<App>, Path(file): Path<String>) -> Result<Response, PageError> {
-    let id = file.strip_suffix(".png").and_then(|id| id.parse().ok()).ok_or(PageError::NotFound)?;
-    // Before the task, since that counts: nobody loses one of their looks to a rush.
+async fn show(State(app): State<App>, Path(file): Path<String>) -> Result<Response, PageError> {
+    let (id, kind) = file.split_once('.').ok_or(PageError::NotFound)?;
+    let (shown, content_type, make): (_, _, fn(&Task) -> Vec<u8>) = match kind {
+        "png" => (Shown::Picture, "image/png", captcha::picture),
+        "wav" => (Shown::Sound, "audio/wav", captcha::sound),
+        _ => return Err(PageError::NotFound),
+    };
+    let id = id.parse().map_err(|_| PageError::NotFound)?;
+    // Before the task, since that counts: nobody loses a look or a hearing to a rush.
     let painter = tokio::time::timeout(PATIENCE, app.painters.acquire()).await;
     let _painter = painter.map_err(|_| PageError::Busy)?;
     let mut connection = app.database.acquire().await?;
-    let task = store::task(&mut connection, id, Shown::Picture, app.clock.now()).await?;
+    let task = store::task(&mut connection, id, shown, app.clock.now()).await?;
     let task = task.ok_or(PageError::NotFound)?;
     drop(connection);
-    let drawn = tokio::task::spawn_blocking(move || captcha::picture(&task)).await;
-    let png = drawn.map_err(|error| PageError::Internal(error.into()))?;
-    Ok(([(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, "no-store")], png).into_response())
+    let made = tokio::task::spawn_blocking(move || make(&task)).await;
+    let bytes = made.map_err(|error| PageError::Internal(error.into()))?;
+    Ok(([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")], bytes).into_response())
 }

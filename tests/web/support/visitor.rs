@@ -145,7 +145,7 @@ impl Visitor {
         panic!("too many redirects, the last to {}", page.address);
     }
 
-    /// The result of the task in the picture of a form.
+    /// The result of the captcha's task of a form.
     pub async fn captcha_answer(&self, form: &Form) -> String {
         let id: Uuid = form.value("captcha_id").parse().expect("a captcha's id");
         let answer: i16 = sqlx::query_scalar("select answer from captchas where id = $1")
@@ -156,7 +156,7 @@ impl Visitor {
         answer.to_string()
     }
 
-    /// Types the result of the task in the picture, where the form shows one.
+    /// Types the result of the captcha's task, where the form shows one.
     pub async fn solve(&self, form: Form) -> Form {
         if !form.has("captcha_answer") {
             return form;
