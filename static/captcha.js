@@ -54,9 +54,12 @@ async function hear() {
   // Safari plays later what a press has loaded, and nothing else.
   audio.load();
   try {
-    const answer = await fetch(link.href);
-    if (answer.ok) await sound(await answer.blob());
-    else said.textContent = answer.status === 404 ? GONE : FAILED;
+    const task = link.href;
+    const answer = await fetch(task);
+    const file = await answer.blob();
+    // Another task may have been asked for meanwhile.
+    if (answer.ok && task === link.href) await sound(file);
+    else if (!answer.ok) said.textContent = answer.status === 404 ? GONE : FAILED;
   } catch {
     said.textContent = FAILED;
   }
