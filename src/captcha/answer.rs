@@ -41,6 +41,8 @@ fn is_mark_of_direction(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -73,6 +75,16 @@ mod tests {
             &"1".repeat(100_000),
         ] {
             assert_eq!(Answer::understand(typed), Answer::NotANumber);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_is_what_its_digits_say(number in 0_i16..=9999, typed in "(?s).{0,40}") {
+            prop_assert_eq!(Answer::understand(&number.to_string()), Answer::Number(number));
+            if let Answer::Number(understood) = Answer::understand(&typed) {
+                prop_assert!(understood >= 0 && typed.chars().any(|c| ascii_digit(c).is_some()), "{typed:?}");
+            }
         }
     }
 }

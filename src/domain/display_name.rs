@@ -92,6 +92,8 @@ impl fmt::Display for DisplayName {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parsed(typed: &str) -> Result<String, NotADisplayName> {
@@ -146,5 +148,14 @@ mod tests {
             assert_eq!(parsed(empty), Err(NotADisplayName::NothingToRead), "{empty:?}");
         }
         assert_eq!(parsed(&"a".repeat(51)), Err(NotADisplayName::TooLong(51)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_is_the_same_when_it_is_read_again(typed in "(?s).{0,120}") {
+            if let Ok(name) = parsed(&typed) {
+                prop_assert_eq!(parsed(&name), Ok(name));
+            }
+        }
     }
 }

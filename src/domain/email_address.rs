@@ -133,6 +133,8 @@ impl fmt::Display for EmailAddress {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn key(typed: &str) -> String {
@@ -197,5 +199,30 @@ mod tests {
             let typed = EmailAddress::parse(address).unwrap();
             typed.as_str().parse::<lettre::Address>().expect(address);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_holds_the_rule_and_means_the_same_when_it_is_read_again(typed in hostile()) {
+            if let Ok(email) = EmailAddress::parse(&typed) {
+                let again = EmailAddress::parse(email.as_str()).expect("it was accepted");
+                prop_assert_eq!(&again, &email);
+                let by_key = EmailAddress::parse(email.key()).expect("so is its key");
+                prop_assert_eq!(by_key.key(), email.key());
+                prop_assert!(email.as_str().len() <= ADDRESS_OCTETS && email.as_str().matches('@').count() == 1);
+                let breaks_a_header = |c: char| c.is_control() || c.is_whitespace() || "<>,;:\"\\()[]".contains(c);
+                prop_assert!(!email.as_str().contains(breaks_a_header), "{:?}", email.as_str());
+            }
+        }
+    }
+
+    /// Anything, and what is nearly an address.
+    fn hostile() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "\\PC*",
+            "(?s).{0,80}",
+            "[a-zé.+_\u{301}-]{0,70}@[a-zéß.\u{3002}-]{0,70}",
+            "[!-~]{1,20}@[!-~]{1,20}"
+        ]
     }
 }

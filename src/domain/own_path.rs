@@ -41,6 +41,8 @@ impl fmt::Display for OwnPath {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -63,5 +65,21 @@ mod tests {
     fn a_path_of_ours_keeps_its_query_and_loses_its_fragment() {
         assert_eq!(OwnPath::parse("/confirm?token=a%20b#x").unwrap().as_str(), "/confirm?token=a%20b");
         assert_eq!(OwnPath::parse("/a\r\nb").unwrap().as_str(), "/ab");
+    }
+
+    proptest! {
+        #[test]
+        fn wherever_it_leads_it_leads_to_this_site(
+            text in prop_oneof!["(?s).{0,60}", "/[/\\\\\\t\\n.:@?#%a-z0-9]{0,40}", "[/\\\\]{1,3}(?s).{0,30}"],
+        ) {
+            if let Some(path) = OwnPath::parse(&text) {
+                let site = Url::parse("https://site.example/login").expect("an address");
+                let there = site.join(path.as_str()).expect("a browser goes somewhere");
+                prop_assert_eq!(there.origin(), site.origin());
+                let is_header = |c: char| c.is_ascii_graphic();
+                prop_assert!(path.as_str().chars().all(is_header), "{:?}", path.as_str());
+                prop_assert_eq!(OwnPath::parse(path.as_str()), Some(path));
+            }
+        }
     }
 }

@@ -92,6 +92,8 @@ impl fmt::Display for PhoneNumber {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parsed(typed: &str, region: &str) -> Option<(String, String)> {
@@ -143,5 +145,21 @@ mod tests {
     #[test]
     fn what_the_library_does_not_know_is_shown_as_it_is_stored() {
         assert_eq!(PhoneNumber("+999 1&2".to_owned()).to_string(), "+999 1&2");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_is_e164_and_the_same_when_it_is_read_again(
+            typed in prop_oneof!["(?s).{0,60}", "[+＋]?[0-9٠-٩ ()./-]{0,30}", "\\+[0-9]{1,18}"],
+            region in prop_oneof!["[A-Z]{2}", Just("DE".to_owned()), Just("US-CA".to_owned())],
+        ) {
+            let region = RegionId::parse(&region).expect("the shape of an id");
+            if let Ok(number) = PhoneNumber::parse(&typed, &region) {
+                prop_assert!(number.0.starts_with('+') && number.0.len() <= 16, "{}", number.0);
+                prop_assert!(number.0[1..].bytes().all(|byte| byte.is_ascii_digit()), "{}", number.0);
+                prop_assert_eq!(PhoneNumber::parse(&number.0, &region), Ok(number.clone()));
+                prop_assert_eq!(PhoneNumber::parse(&number.to_string(), &region), Ok(number));
+            }
+        }
     }
 }

@@ -84,6 +84,8 @@ impl fmt::Display for TokenHash {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -97,6 +99,15 @@ mod tests {
     fn what_never_was_a_token_is_none() {
         for text in ["", "abc", &"A".repeat(44), &"ä".repeat(43), &"=".repeat(43)] {
             assert_eq!(Token::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_has_one_spelling(text in prop_oneof!["(?s).{0,60}", "[A-Za-z0-9_-]{43}"]) {
+            if let Some(token) = Token::parse(&text) {
+                prop_assert_eq!(token.reveal(), text);
+            }
         }
     }
 }

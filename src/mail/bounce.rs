@@ -155,6 +155,8 @@ fn why_failed(message: &Message<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// A report whose part on the delivery says this.
@@ -238,6 +240,37 @@ mod tests {
         for other in ["ann@example.com", "bounce+abc@a", "bounce+@a", "+aebagbafaydqqcikbmga2dqpcaireeyu", ""]
         {
             assert!(ReturnToken::in_address(other).is_none(), "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_report_of_any_bytes_is_read_or_left(
+            bytes in proptest::collection::vec(any::<u8>(), 0..2000),
+            at in any::<proptest::sample::Index>(),
+        ) {
+            let look = |raw: &[u8]| {
+                if let Some(message) = MessageParser::default().parse(raw) {
+                    token_of(&message);
+                    if let Some(why) = why_failed(&message) {
+                        for_a_page(&why, &EmailAddress::parse("ann@example.com").expect("an address"));
+                    }
+                }
+            };
+            look(&bytes);
+            // The same within a report that is one.
+            let mut whole = report("Action: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 no").into_bytes();
+            let at = at.index(whole.len());
+            whole.splice(at..at, bytes.iter().copied().take(60));
+            look(&whole);
+        }
+
+        #[test]
+        fn an_address_has_a_token_only_where_it_is_ours(address in prop_oneof!["(?s).{0,80}", "[a-z]{1,8}\\+[A-Za-z2-7]{32}@[a-z]{1,8}"]) {
+            if let Some(token) = ReturnToken::in_address(&address) {
+                let text = BASE32_NOPAD.encode(&token.0);
+                prop_assert!(address.to_ascii_uppercase().contains(&text), "{address:?}");
+            }
         }
     }
 }

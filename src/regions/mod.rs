@@ -208,6 +208,8 @@ fn hint(found: &Found, typed: &str, languages: &Languages) -> Hint {
 mod tests {
     use std::collections::HashSet;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn search(query: &str) -> Vec<Hint> {
@@ -454,6 +456,18 @@ mod tests {
         assert_eq!(name("NO-30").as_deref(), Some("Norway"));
         for unknown in ["ZZ", "DE-ZZ", "CZ-611"] {
             assert_eq!(name(unknown), None, "{unknown}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_in_any_language_has_eight_hints_at_most_each_once(
+            query in prop_oneof!["(?s).{0,200}", "[a-zéü ,.'-]{0,40}", "[а-яіїє\u{300}-\u{30f}가-힣ぁ-ん一-龥 ]{0,30}", "([a-z] ){0,60}"],
+            languages in "[ -~]{0,60}",
+        ) {
+            let hints = super::search(&query, &Languages::accepted(&languages));
+            let ids: HashSet<_> = hints.iter().map(|hint| hint.id.to_string()).collect();
+            prop_assert!(hints.len() <= MOST_HINTS && ids.len() == hints.len(), "{hints:?}");
         }
     }
 }

@@ -108,6 +108,8 @@ fn warn_of_forwarding(headers: &HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn address(peer: &str, headers: &[(HeaderName, &str)]) -> String {
@@ -142,5 +144,22 @@ mod tests {
         let (theirs, proxys) = ((X_FORWARDED_FOR, "6.6.6.6"), (header::FORWARDED, "for=192.0.2.7"));
         assert_eq!(address("127.0.0.1", &[theirs, proxys.clone()]), "127.0.0.1");
         assert_eq!(address("127.0.0.1", &[(X_FORWARDED_FOR, "192.0.2.7"), proxys]), "192.0.2.7");
+    }
+
+    proptest! {
+        #[test]
+        fn no_address_counts_that_no_trusted_proxy_vouches_for(
+            values in proptest::collection::vec(prop_oneof!["[ -~]{0,60}", "(for=)?\"?\\[?[0-9a-f.:]{1,20}\\]?\"?(, 10\\.0\\.0\\.[0-9])?"], 0..4),
+            is_standard in any::<bool>(),
+        ) {
+            let name = if is_standard { header::FORWARDED } else { X_FORWARDED_FOR };
+            let headers: Vec<_> = values.iter().map(|value| (name.clone(), value.as_str())).collect();
+            // Who is not trusted is who they are, whatever they say of themselves.
+            prop_assert_eq!(address("198.51.100.1", &headers), "198.51.100.1");
+            // What the nearest proxy wrote, last, is believed before anything that stands to its left.
+            let proxys = if is_standard { "for=192.0.2.7" } else { "192.0.2.7" };
+            let headers: Vec<_> = headers.into_iter().chain([(name.clone(), proxys)]).collect();
+            prop_assert_eq!(address("127.0.0.1", &headers), "192.0.2.7");
+        }
     }
 }

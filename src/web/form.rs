@@ -68,3 +68,37 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
         Ok(Self(form))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use axum::body::Body;
+    use futures_util::FutureExt;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_body_of_any_bytes_is_a_form_without_nul_or_a_4xx(
+            body in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..300),
+                "([a-z_]{0,8}=[%0-9a-fA-F+é]{0,20}&?){0,6}".prop_map(String::into_bytes),
+            ],
+        ) {
+            let request = Request::post("/")
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(Body::from(body))
+                .expect("a request");
+            let form = Form::<HashMap<String, String>>::from_request(request, &()).now_or_never();
+            match form.expect("nothing is waited for") {
+                Ok(Form(fields)) => {
+                    let has_nul = |(name, value): (&String, &String)| name.contains('\0') || value.contains('\0');
+                    prop_assert!(!fields.iter().any(has_nul), "{fields:?}");
+                }
+                Err(refused) => prop_assert!(refused.status().is_client_error(), "{}", refused.status()),
+            }
+        }
+    }
+}
