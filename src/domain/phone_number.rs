@@ -32,6 +32,9 @@ const UNSEEN: [char; 9] = [
 /// In octets: a number has 15 digits at most (E.164), and whoever types more means none.
 const LONGEST: usize = 200;
 
+/// E.164, section 6: a number with its country's code.
+const MOST_DIGITS: usize = 15;
+
 impl PhoneNumber {
     /// Reads what is known of all countries' numbers, for which else the first number waits most of a tenth
     /// of a second.
@@ -57,7 +60,10 @@ impl PhoneNumber {
 
 fn read(typed: &str, country: Option<country::Id>) -> Option<PhoneNumber> {
     let number = phonenumber::parse(country, digits(typed)?).ok()?;
-    number.is_valid().then(|| PhoneNumber(number.format().mode(Mode::E164).to_string()))
+    let e164 = number.format().mode(Mode::E164).to_string();
+    // Some countries' own rules are wider.
+    let fits = e164.len() <= "+".len() + MOST_DIGITS;
+    (number.is_valid() && fits).then_some(PhoneNumber(e164))
 }
 
 /// The digits in ASCII, after a `+` where there is one; `None` for what holds anything else that matters.
@@ -135,6 +141,7 @@ mod tests {
             "1-800-FLOWERS",
             "<script>+4930901820",
             "+49 30 901820 +49 30 901821",
+            "+49 16400000000000",
             &"9".repeat(10_000),
         ] {
             assert_eq!(parsed(typed, "DE"), None, "{typed:.40}");
