@@ -52,6 +52,11 @@ impl Connection {
         Ok(Answer { status, head, body })
     }
 
+    /// What lies under it.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     fn read(&mut self) -> anyhow::Result<()> {
         let mut piece = [0; 16 * 1024];
         let read = self.stream.read(&mut piece)?;

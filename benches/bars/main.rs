@@ -6,7 +6,9 @@
 //! the same run, in turns, and the median of the rounds' ratios counts, so that it means something on
 //! any machine and beside other work. `cargo bench --bench bars -- login start` measures only these.
 
+mod crowd;
 mod histories;
+
 mod letters;
 mod load;
 mod recovery;
@@ -63,7 +65,7 @@ fn main() -> anyhow::Result<()> {
     let data_dir = folder.path().join("data");
     let site = Site::start(&data_dir, None)?;
     seed(&site)?;
-    let bars: [(&str, Measure); 12] = [
+    let bars: [(&str, Measure); 13] = [
         ("memory", memory),
         ("weight", weight),
         ("login", login),
@@ -72,6 +74,7 @@ fn main() -> anyhow::Result<()> {
         ("recovery", recovery),
         ("regions", hints),
         ("pictures", pictures),
+        ("crowd", crowd::crowd),
         ("storm", letters::storm),
         ("depth", letters::depth),
         ("throughput", letters::throughput),

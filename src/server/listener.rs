@@ -19,8 +19,12 @@ use tower::Layer;
 /// could meet one that we are closing.
 const HEADERS_WITHIN: Duration = Duration::from_secs(75);
 
+/// How many octets of a request's head are read; more is answered with 431. So no connection that waits
+/// holds more memory than this and a little, however long it is kept waiting.
+const LARGEST_HEAD: usize = 16 * 1024;
+
 /// No more connections are open at once; others wait to be accepted.
-const MOST_CONNECTIONS: u64 = 10_000;
+const MOST_CONNECTIONS: u64 = 20_000;
 
 /// Files that are not connections: the database's, the log, the letters.
 const OTHER_FILES: u64 = 256;
@@ -31,7 +35,7 @@ const BREATH: Duration = Duration::from_millis(100);
 /// Serves until told to stop; then lets the requests that are under way come to their end.
 pub async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+    http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(LARGEST_HEAD);
     let room = Arc::new(Semaphore::new(room()));
     let graceful = GracefulShutdown::new();
     loop {

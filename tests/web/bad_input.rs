@@ -1,6 +1,11 @@
 //! What any input gets: a page with the right 4xx, or the form again. Never a 500, and nothing of
 //! it unescaped.
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
 use crate::support::{PASSWORD, Page, Request, Site, Visitor};
 
 /// Every form, with the fields that it knows.
@@ -409,4 +414,30 @@ async fn a_method_that_an_address_does_not_know_is_refused() {
 async fn send(visitor: &mut Visitor, method: &'static str, path: &str) -> Page {
     let headers = vec![("sec-fetch-site", "same-origin".to_owned())];
     visitor.request(Request { method, path: path.to_owned(), headers, body: Vec::new() }).await
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_and_nobody_else_notices() {
+    let site = Site::start().await;
+    let cookie = format!("GET / HTTP/1.1\r\nhost: localhost\r\ncookie: a={}\r\n\r\n", "b".repeat(20_000));
+    let lines = format!("GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "a: b\r\n".repeat(2_000));
+    for head in [cookie, lines] {
+        let mut stream = TcpStream::connect(site.address()).await.expect("a connection");
+        // The answer may come before all is sent.
+        let _ = stream.write_all(head.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+        site.visitor().open("/login").await.is(200);
+    }
+    let fits = format!(
+        "GET /login HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncookie: a={}\r\n\r\n",
+        "b".repeat(12_000)
+    );
+    let mut stream = TcpStream::connect(site.address()).await.expect("a connection");
+    stream.write_all(fits.as_bytes()).await.expect("it is taken");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
 }
