@@ -59,7 +59,10 @@ impl PhoneNumber {
 }
 
 fn read(typed: &str, country: Option<country::Id>) -> Option<PhoneNumber> {
-    let number = phonenumber::parse(country, digits(typed)?).ok()?;
+    let digits = digits(typed)?;
+    // After a plus the number says its country itself; told another time, the library takes a digit off.
+    let country = country.filter(|_| !digits.starts_with('+'));
+    let number = phonenumber::parse(country, digits).ok()?;
     let e164 = number.format().mode(Mode::E164).to_string();
     // Some countries' own rules are wider.
     let fits = e164.len() <= "+".len() + MOST_DIGITS;
@@ -89,10 +92,11 @@ fn digit(c: char) -> Option<char> {
 /// The international format. What is stored and unknown to the library is shown as it is stored.
 impl fmt::Display for PhoneNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match phonenumber::parse(None, &self.0) {
-            Ok(number) => number.format().mode(Mode::International).fmt(f),
-            Err(_) => f.write_str(&self.0),
-        }
+        let parsed = phonenumber::parse(None, &self.0).ok();
+        let spaced = parsed.map(|number| number.format().mode(Mode::International).to_string());
+        // The library takes the first digits of some numbers for a prefix there, and drops them.
+        let spaced = spaced.filter(|spaced| digits(spaced).is_some_and(|digits| digits == self.0));
+        f.write_str(spaced.as_deref().unwrap_or(&self.0))
     }
 }
 
