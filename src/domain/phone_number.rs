@@ -63,10 +63,17 @@ fn read(typed: &str, country: Option<country::Id>) -> Option<PhoneNumber> {
     // After a plus the number says its country itself; told another time, the library takes a digit off.
     let country = country.filter(|_| !digits.starts_with('+'));
     let number = phonenumber::parse(country, digits).ok()?;
-    let e164 = number.format().mode(Mode::E164).to_string();
+    let e164 = e164(&number);
     // Some countries' own rules are wider.
     let fits = e164.len() <= "+".len() + MOST_DIGITS;
-    (number.is_valid() && fits).then_some(PhoneNumber(e164))
+    // Of some numbers the library takes a digit off each time that it reads them.
+    let stays =
+        || phonenumber::parse(None, &e164).is_ok_and(|again| again.is_valid() && self::e164(&again) == e164);
+    (number.is_valid() && fits && stays()).then_some(PhoneNumber(e164))
+}
+
+fn e164(number: &phonenumber::PhoneNumber) -> String {
+    number.format().mode(Mode::E164).to_string()
 }
 
 /// The digits in ASCII, after a `+` where there is one; `None` for what holds anything else that matters.
