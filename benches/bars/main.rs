@@ -306,6 +306,12 @@ fn hints(site: &Site) -> anyhow::Result<()> {
         "province of the north ".repeat(6),
         "слипс ".repeat(20),
         "zzzzzzzzzzzzzzzzzzzzzzzz".repeat(5),
+        "s ".repeat(12),
+        "s n ".repeat(5),
+        "de la ".repeat(5) + "united",
+        "oblast krai island lanet united".to_owned(),
+        "i ".repeat(9) + &"가나".repeat(50),
+        "г ".repeat(9) + &"山川".repeat(50),
         queries.iter().rev().take(12).copied().collect::<Vec<_>>().join(" "),
     ];
     let longest = costs.iter().copied().chain(odd.iter().map(|query| cost(query))).fold(0.0, f64::max);

@@ -39,7 +39,9 @@ impl EmailAddress {
         let typed: String = typed.trim().nfc().collect();
         let (local, domain) = typed.rsplit_once('@').ok_or(NotAnEmailAddress)?;
         let domain = ascii_domain(domain).ok_or(NotAnEmailAddress)?;
-        let key = format!("{}@{domain}", local.to_ascii_lowercase());
+        // A small letter may go together with its mark where the capital did not.
+        let folded: String = local.to_ascii_lowercase().nfc().collect();
+        let key = format!("{folded}@{domain}");
         if !is_local_part(local) || typed.len().max(key.len()) > ADDRESS_OCTETS {
             return Err(NotAnEmailAddress);
         }
@@ -151,6 +153,7 @@ mod tests {
     fn one_domain_in_two_spellings_is_one_address() {
         assert_eq!(key("a@Bücher.example"), key("a@xn--bcher-kva.example"));
         assert_eq!(key("a@bu\u{308}cher.example"), key("a@bücher.example"));
+        assert_eq!(key("W\u{30a}@b"), key("w\u{30a}@b"));
     }
 
     #[test]

@@ -24,7 +24,9 @@ impl OwnPath {
             && there.password().is_none()
             // A path of two slashes is an address without a scheme where it is used again.
             && !there.path().starts_with("//");
-        own.then(|| Self(there[url::Position::BeforePath..url::Position::AfterQuery].to_owned()))
+        let path = &there[url::Position::BeforePath..url::Position::AfterQuery];
+        // What is no ASCII has become longer.
+        (own && path.len() <= LONGEST).then(|| Self(path.to_owned()))
     }
 
     /// The path and query, beginning with one slash.
@@ -56,6 +58,7 @@ mod tests {
             "https://evil.example",
             "/..//evil.example",
             &format!("/{}", "a".repeat(2_000)),
+            &format!("/{}", "ä".repeat(900)),
         ] {
             assert_eq!(OwnPath::parse(bad), None, "{bad:?}");
         }

@@ -56,7 +56,7 @@ impl Kind {
 /// How much worse it fits what stands later in a name than what begins it.
 pub const LATER_WORD: u16 = 32;
 
-/// How obscure what `people` live in and `languages` have a name for is: a quarter for each halving,
+/// How obscure what `people` live in and `languages` have a name for is: four points for each halving,
 /// from 0 for what the world talks of.
 pub fn obscurity(people: u64, languages: u64) -> u16 {
     // Where nobody counted, some thousands live.
@@ -78,9 +78,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The entry in 4 bytes: 13 bits for the spelling, 8 for the obscurity, 3 for the kind, 4 for the words.
+    /// The entry in 4 bytes: 16 bits for the spelling, 8 for the obscurity, 4 for the kind, 4 for the words.
     pub fn pack(self) -> u32 {
-        assert!(self.spelling < 1 << 13 && self.obscurity < 256 && self.words < 16, "no room for {self:?}");
+        assert!(self.obscurity < 256 && self.words < 16, "no room for {self:?}");
         u32::from(self.spelling) << 16
             | u32::from(self.obscurity) << 8
             | (self.kind as u32) << 4
@@ -103,7 +103,7 @@ impl Entry {
 pub struct Posting {
     /// The obscurity and the penalties of the best name that holds the word.
     pub score: u16,
-    /// The region's place in the tables.
+    /// The region's number.
     pub region: u16,
     /// Whether the word alone is a name.
     pub alone: bool,
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn what_was_packed_is_unpacked() {
         for kind in Kind::ALL {
-            for (obscurity, spelling, words) in [(0, 0, 1), (255, 8191, 15)] {
+            for (obscurity, spelling, words) in [(0, 0, 1), (255, u16::MAX, 15)] {
                 let entry = Entry { kind, obscurity, spelling, words };
                 assert_eq!(Entry::unpack(entry.pack()), entry);
             }

@@ -229,6 +229,13 @@ mod tests {
     }
 
     #[test]
+    fn the_words_for_kinds_are_folded() {
+        for kind in kinds() {
+            assert_eq!(fold(kind), kind);
+        }
+    }
+
+    #[test]
     fn a_folded_text_stays_as_it_is() {
         for text in ["Île-de-France", "İzmir", "대한민국", "ประเทศไทย", "ΚΎΠΡΟΣ", "Ǆ", "ﷺ"]
         {

@@ -36,6 +36,11 @@ pub fn is_kind(word: WordNumber) -> bool {
     KIND_WORDS.contains(&word_number(word))
 }
 
+/// The numbers of all of them.
+pub fn kind_words() -> impl Iterator<Item = u32> {
+    KIND_WORDS.iter().copied()
+}
+
 /// Looks at the head and the end of an automaton, not at its states.
 fn embedded(bytes: &'static [u8]) -> Fst<&'static [u8]> {
     Fst::new(bytes).expect("build.rs wrote it with this version of fst")

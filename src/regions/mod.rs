@@ -125,12 +125,12 @@ pub fn by_id(id: &RegionId, languages: &Languages) -> Option<Region> {
 }
 
 /// Up to [`MOST_HINTS`] regions, the likeliest first, as these languages call them; none for a query
-/// without letters or digits, and for what no region is called.
+/// without letters, and for what no region is called.
 pub fn search(query: &str, languages: &Languages) -> Vec<Hint> {
     let end = query.char_indices().nth(LONGEST_QUERY).map_or(query.len(), |(end, _)| end);
     let query = &query[..end];
     let typed = fold(query);
-    if !query.chars().any(char::is_alphabetic) {
+    if typed.is_empty() || !query.chars().any(char::is_alphabetic) {
         return Vec::new();
     }
     let mut ranking = Ranking::new(languages);
@@ -425,7 +425,9 @@ mod tests {
 
     #[test]
     fn what_begins_no_name_finds_nothing() {
-        for nonsense in ["", " ", "\u{3000}\t\n", "\0", "!?", "'’", "🇩🇪", "qqqq", "xn--", "\u{301}"] {
+        for nonsense in
+            ["", " ", "\u{3000}\t\n", "\0", "!?", "'’", "🇩🇪", "qqqq", "ـ", "ʻ", "33", "--", "\u{301}"]
+        {
             assert_eq!(search(nonsense), [], "{nonsense:?}");
         }
     }

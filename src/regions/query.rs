@@ -15,7 +15,7 @@ use super::{
 const MOST_CUTS: usize = 3;
 
 /// More words than these are no name.
-const MOST_WORDS: usize = 12;
+const MOST_WORDS: usize = 10;
 
 /// How much worse than the word itself it is that …
 /// … it is written in another usual way.
@@ -41,7 +41,7 @@ const SHORTEST: [usize; 3] = [0, 3, 7];
 const SHORTEST_BEGUN: usize = 5;
 
 /// Of words with slips that are shorter than this a query has one at most: sentences are no regions.
-const CERTAIN: usize = 4;
+const SHORT_WORD: usize = 4;
 
 /// A longer word is looked up as it is.
 const LONGEST_WITH_SLIPS: usize = 24;
@@ -117,17 +117,23 @@ const SHORT_KINDS: [&str; 17] =
 /// The words of a folded text, with what each may mean; `None` where one of them means nothing.
 pub fn words(folded: &str, slips: Slips) -> Option<Vec<Word>> {
     let words: Vec<&str> = folded.split(' ').collect();
-    if words.len() > MOST_WORDS {
+    if words.len() > MOST_WORDS || folded.is_empty() {
         return None;
     }
     let several = words.len() > 1;
     let mut short_slips = 0;
-    let word = |(place, text): (usize, &&str)| {
+    let mut found = Vec::with_capacity(words.len());
+    for (place, text) in words.iter().enumerate() {
         let is_last = place + 1 == words.len();
         let is_kind = several && is_kind(text, is_last);
         let mut meanings = as_typed(text, is_last);
         if is_kind {
-            meanings.extend(fold::kinds().filter_map(|kind| whole(kind, OTHER_KIND)));
+            let others = index::kind_words();
+            meanings.extend(others.map(|word| Meaning {
+                words: word..=word,
+                penalty: OTHER_KIND,
+                is_whole: true,
+            }));
         }
         let may_slip = match slips {
             Slips::InAll => u8::from(several && !is_kind),
@@ -135,14 +141,17 @@ pub fn words(folded: &str, slips: Slips) -> Option<Vec<Word>> {
             Slips::None | Slips::InUnknown(_) => 0,
         };
         if may_slip > 0 {
-            short_slips += usize::from(letters(text) < CERTAIN);
+            short_slips += usize::from(letters(text) < SHORT_WORD);
             meanings.extend(with_slips(text, may_slip, is_last));
         }
         let left_out = (is_kind && !SHORT_KINDS.contains(text)).then_some(LEFT_OUT);
-        (!meanings.is_empty() || left_out.is_some()).then(|| Word::new(meanings, left_out))
-    };
-    let found = words.iter().enumerate().map(word).collect();
-    if short_slips > 1 { None } else { found }
+        if short_slips > 1 || meanings.is_empty() && left_out.is_none() {
+            return None;
+        }
+        found.push((meanings, left_out));
+    }
+    // Only now: each is a table of all words.
+    Some(found.into_iter().map(|(meanings, left_out)| Word::new(meanings, left_out)).collect())
 }
 
 /// Whether it says what kind of a division a name is of, or is about to.
@@ -272,6 +281,9 @@ pub fn initials(folded: &str) -> Option<String> {
 /// characters are syllables: that is one slip, but many keys.
 pub fn syllables_swapped(text: &str) -> Vec<String> {
     let letters: Vec<char> = text.chars().collect();
+    if letters.len() > LONGEST_WITH_SLIPS {
+        return Vec::new();
+    }
     let is_syllable =
         |c: &char| matches!(c.script(), Script::Hangul | Script::Han | Script::Hiragana | Script::Katakana);
     let pairs = (1..letters.len()).filter(|second| letters[second - 1..=*second].iter().all(is_syllable));
@@ -327,10 +339,11 @@ fn cut<'a>(word: &'a str, is_last: bool, parted: &mut Vec<&'a str>) -> Option<()
     None
 }
 
-/// The text with each two neighbouring words in turn put together.
+/// The text with each two neighbouring words in turn put together, the first of them at least.
 pub fn joined(folded: &str) -> Vec<String> {
     folded
         .match_indices(' ')
+        .take(MOST_CUTS)
         .map(|(space, _)| format!("{}{}", &folded[..space], &folded[space + 1..]))
         .collect()
 }

@@ -28,9 +28,11 @@ const NEAR: u16 = 12;
 const CLEAR: u16 = 80;
 const CLEAR_CITY: u16 = 64;
 
-/// No more regions than these are looked at closely, where one word was typed and where there are more.
-const CANDIDATES: [usize; 2] = [48, 200];
-/// … nor than what lies in so many.
+/// No more regions than these are looked at closely where one word was typed, and where several were no
+/// more than these by words.
+const MOST_ALONE: usize = 48;
+const MOST_BY_WORDS: usize = 400;
+/// What lies in the likeliest of them is looked at as well: in so many.
 const MOST_ABOVE: usize = 8;
 
 /// A region that fits, by the spelling that fits best.
@@ -83,8 +85,7 @@ impl<'a> Ranking<'a> {
             if found.score > far_fetched {
                 continue;
             }
-            let best = self.found.entry(region).or_insert(found);
-            *best = found.min(*best);
+            self.found.entry(region).and_modify(|best| *best = found.min(*best)).or_insert(found);
         }
     }
 }
@@ -109,7 +110,7 @@ fn candidates(words: &[Word]) -> Vec<u16> {
     }
     let of = |region: u16| scores[usize::from(region)];
     let mut regions: Vec<u16> = (0..index::regions()).filter(|region| of(*region) < u16::MAX).collect();
-    let most = CANDIDATES[usize::from(words.len() > 1)];
+    let most = if words.len() > 1 { MOST_BY_WORDS / words.len() } else { MOST_ALONE };
     if regions.len() > most {
         regions.select_nth_unstable_by_key(most, |region| of(*region));
         regions.truncate(most);
@@ -123,7 +124,7 @@ fn candidates(words: &[Word]) -> Vec<u16> {
             let parent = index::parent(*region);
             [parent, parent.and_then(index::parent)].into_iter().flatten().any(|above| meant.contains(&above))
         };
-        let within: Vec<u16> = (0..index::regions()).filter(lies_in_one).collect();
+        let within: Vec<u16> = (0..index::regions()).filter(lies_in_one).take(2 * most).collect();
         regions.extend(within);
         regions.sort_unstable();
         regions.dedup();

@@ -7,7 +7,10 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::{
+    resource::{Resource, getrlimit, setrlimit},
+    socket::{setsockopt, sockopt::TcpUserTimeout},
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -18,6 +21,9 @@ use tower::Layer;
 /// proxies drop an idle connection after 60 seconds; they must be first, or a request of theirs
 /// could meet one that we are closing.
 const HEADERS_WITHIN: Duration = Duration::from_secs(75);
+
+/// How long a client may leave an answer lying, in milliseconds (RFC 5482).
+const TAKEN_WITHIN: u32 = 30_000;
 
 /// How many octets of a request's head are read; more is answered with 431. So no connection that waits
 /// holds more memory than this and a little, however long it is kept waiting.
@@ -73,6 +79,8 @@ async fn accept(
     let (stream, peer) = listener.accept().await?;
     // Answers are small and written at once: waiting to fill a packet would only cost time.
     stream.set_nodelay(true)?;
+    // One that takes no answer is given up; hyper would wait for it as long as it likes.
+    setsockopt(&stream, TcpUserTimeout, &TAKEN_WITHIN)?;
     Ok((stream, peer, place))
 }
 

@@ -9,7 +9,7 @@ mod observe;
 mod router;
 mod security_headers;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use sqlx::PgPool;
@@ -64,7 +64,7 @@ impl Server {
         let app = App::new(Parts {
             hasher: PasswordHasher::start(&config.hash, config.throttle, &metrics)?,
             budgets: Budgets::new(config.throttle, &metrics),
-            painters: Semaphore::new(config.hash.workers),
+            painters: Arc::new(Semaphore::new(config.hash.workers)),
             config,
             clock,
             database,

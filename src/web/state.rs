@@ -24,8 +24,8 @@ pub struct Parts {
     pub hasher: PasswordHasher,
     /// How often anybody may try.
     pub budgets: Budgets,
-    /// How many captchas are drawn at once: each keeps a core busy.
-    pub painters: Semaphore,
+    /// How many captchas are drawn or spoken at once: each keeps a core busy.
+    pub painters: Arc<Semaphore>,
     /// What is counted.
     pub metrics: Metrics,
 }

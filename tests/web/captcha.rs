@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use time::Duration;
 use tokio::task::JoinSet;
 
-use crate::support::{PASSWORD, Site};
+use crate::support::{PASSWORD, Request, Site};
 
 #[tokio::test]
 async fn a_wrong_answer_costs_no_other_field() {
@@ -197,6 +197,21 @@ async fn what_is_no_captcha_is_neither_seen_nor_heard() {
     assert_eq!(ann.send(form).await.path(), "/register/letter");
     for file in [&format!("{id}.wav"), &format!("{id}.png"), &format!("{id}.mp3"), &id, "1.wav", ".wav"] {
         ann.open(&format!("/captcha/{file}")).await.is(404);
+    }
+}
+
+#[tokio::test]
+async fn to_ask_what_is_there_costs_no_look_and_no_hearing() {
+    let site = Site::start().await;
+    let mut ann = site.visitor();
+    let id = ann.open("/register").await.form("/register").value("captcha_id");
+    for (kind, content_type) in [("png", "image/png"), ("wav", "audio/wav")] {
+        let path = format!("/captcha/{id}.{kind}");
+        for _ in 0..10 {
+            let head = Request { method: "HEAD", path: path.clone(), headers: vec![], body: vec![] };
+            assert_eq!(ann.request(head).await.is(200).header("content-type"), content_type);
+        }
+        assert_eq!(ann.get(&path).await.is(200).header("accept-ranges"), "none");
     }
 }
 

@@ -92,6 +92,7 @@ struct RecoveryLimits {
 struct CaptchaLimits {
     minutes: i64,
     wrong_answers: i16,
+    showings: i16,
 }
 
 /// How many wrong passwords within so many minutes slow a log in down.
@@ -168,6 +169,7 @@ impl Limits {
             captcha: config.captcha.then_some(CaptchaLimits {
                 minutes: captcha::LIFETIME.whole_minutes(),
                 wrong_answers: captcha::WRONG_ANSWERS,
+                showings: captcha::SHOWINGS,
             }),
             guesses: config.throttle.then_some(GuessLimits {
                 minutes: budgets::CLIENT_FAILURES.window.whole_minutes(),

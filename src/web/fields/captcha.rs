@@ -1,7 +1,10 @@
 //! A small sum to be seen or heard: what a form shows of it, the check of its answer, and the picture
 //! and the sound.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -234,7 +237,18 @@ impl SentCaptcha {
 
 /// `GET /captcha/{id}.png` and `.wav`.
 pub fn routes() -> Router<App> {
-    Router::new().route("/captcha/{file}", get(show))
+    Router::new().route("/captcha/{file}", get(show).head(describe))
+}
+
+/// What is there, without a look or a hearing: neither is made, nor counted.
+async fn describe(Path(file): Path<String>) -> Result<Response, PageError> {
+    let (_, kind) = file.split_once('.').ok_or(PageError::NotFound)?;
+    let content_type = match kind {
+        "png" => "image/png",
+        "wav" => "audio/wav",
+        _ => return Err(PageError::NotFound),
+    };
+    Ok(([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")], ()).into_response())
 }
 
 async fn show(State(app): State<App>, Path(file): Path<String>) -> Result<Response, PageError> {
@@ -246,13 +260,24 @@ async fn show(State(app): State<App>, Path(file): Path<String>) -> Result<Respon
     };
     let id = id.parse().map_err(|_| PageError::NotFound)?;
     // Before the task, since that counts: nobody loses a look or a hearing to a rush.
-    let painter = tokio::time::timeout(PATIENCE, app.painters.acquire()).await;
-    let _painter = painter.map_err(|_| PageError::Busy)?;
+    let painter = tokio::time::timeout(PATIENCE, Arc::clone(&app.painters).acquire_owned()).await;
+    let painter = painter.map_err(|_| PageError::Busy)?;
     let mut connection = app.database.acquire().await?;
     let task = store::task(&mut connection, id, shown, app.clock.now()).await?;
     let task = task.ok_or(PageError::NotFound)?;
     drop(connection);
-    let made = tokio::task::spawn_blocking(move || make(&task)).await;
+    // The work goes on when who asked has gone, and so does its permit.
+    let made = tokio::task::spawn_blocking(move || {
+        let _painter = painter;
+        make(&task)
+    });
+    let made = made.await;
     let bytes = made.map_err(|error| PageError::Internal(error.into()))?;
-    Ok(([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")], bytes).into_response())
+    // A part of it would be one of another picture or sound.
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::ACCEPT_RANGES, "none"),
+    ];
+    Ok((headers, bytes).into_response())
 }
