@@ -135,6 +135,8 @@ pub fn is_gone(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
+        // So sqlx reads a connection that a proxy without a server ends before its first answer.
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
@@ -155,6 +157,7 @@ pub fn violates(error: &sqlx::Error, constraint: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use sqlx::AssertSqlSafe;
+    use tokio::io::AsyncReadExt;
 
     use super::{super::embedded_postgres::tests::Scratch, *};
 
@@ -263,6 +266,21 @@ mod tests {
         }
         tokio::task::spawn_blocking(move || server.stop()).await.unwrap();
         let error = sqlx::query("select 1").execute(&pool).await.unwrap_err();
+        assert!(is_gone(&error), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_has_no_database_to_lead_to_is_one_that_is_gone() {
+        let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = proxy.local_addr().unwrap().port();
+        let ending = async {
+            // The wish for TLS; unread, it would make a reset of the end.
+            let (mut connection, _) = proxy.accept().await.unwrap();
+            connection.read_exact(&mut [0; 8]).await.unwrap();
+        };
+        let options = PgConnectOptions::new().host("127.0.0.1").port(port);
+        let (connected, ()) = tokio::join!(options.connect(), ending);
+        let error = connected.unwrap_err();
         assert!(is_gone(&error), "{error:?}");
     }
 
