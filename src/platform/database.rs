@@ -116,15 +116,18 @@ pub async fn connect(options: PgConnectOptions, beside_pages: u32) -> anyhow::Re
     Ok(pool)
 }
 
-/// Brings the tables up to date. Instances that start at once take turns.
+/// Brings the tables up to date. Instances that start at once take turns. What a newer version has
+/// added is no obstacle: while an update goes on, both run side by side, and this one may start again.
 ///
 /// # Errors
-/// When a migration fails, or the database has seen one that this version does not know.
+/// When a migration fails, or one that the database has seen was changed since.
 pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
     // A migration, and the wait for another instance's, may take as long as it takes.
     let patient = (*pool.connect_options()).clone().options([("statement_timeout", "0")]);
     let mut connection = patient.connect().await?;
-    sqlx::migrate!().run(&mut connection).await.context("cannot migrate the database")?;
+    let mut migrator = sqlx::migrate!();
+    migrator.set_ignore_missing(true);
+    migrator.run(&mut connection).await.context("cannot migrate the database")?;
     connection.close().await?;
     Ok(())
 }
