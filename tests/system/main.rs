@@ -7,6 +7,7 @@
 mod support;
 
 mod database;
+mod instances;
 mod letters;
 mod neighbours;
 mod postfix;
