@@ -12,3 +12,4 @@ mod letters;
 mod neighbours;
 mod postfix;
 mod proxies;
+mod systemd;
