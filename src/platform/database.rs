@@ -116,15 +116,18 @@ pub async fn connect(options: PgConnectOptions, beside_pages: u32) -> anyhow::Re
     Ok(pool)
 }
 
-/// Brings the tables up to date. Instances that start at once take turns.
+/// Brings the tables up to date. Instances that start at once take turns. What a newer version has
+/// added is no obstacle: while an update goes on, both run side by side, and this one may start again.
 ///
 /// # Errors
-/// When a migration fails, or the database has seen one that this version does not know.
+/// When a migration fails, or one that the database has seen was changed since.
 pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
     // A migration, and the wait for another instance's, may take as long as it takes.
     let patient = (*pool.connect_options()).clone().options([("statement_timeout", "0")]);
     let mut connection = patient.connect().await?;
-    sqlx::migrate!().run(&mut connection).await.context("cannot migrate the database")?;
+    let mut migrator = sqlx::migrate!();
+    migrator.set_ignore_missing(true);
+    migrator.run(&mut connection).await.context("cannot migrate the database")?;
     connection.close().await?;
     Ok(())
 }
@@ -135,6 +138,8 @@ pub fn is_gone(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
+        // So sqlx reads a connection that a proxy without a server ends before its first answer.
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
@@ -155,6 +160,7 @@ pub fn violates(error: &sqlx::Error, constraint: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use sqlx::AssertSqlSafe;
+    use tokio::io::AsyncReadExt;
 
     use super::{super::embedded_postgres::tests::Scratch, *};
 
@@ -263,6 +269,21 @@ mod tests {
         }
         tokio::task::spawn_blocking(move || server.stop()).await.unwrap();
         let error = sqlx::query("select 1").execute(&pool).await.unwrap_err();
+        assert!(is_gone(&error), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_has_no_database_to_lead_to_is_one_that_is_gone() {
+        let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = proxy.local_addr().unwrap().port();
+        let ending = async {
+            // The wish for TLS; unread, it would make a reset of the end.
+            let (mut connection, _) = proxy.accept().await.unwrap();
+            connection.read_exact(&mut [0; 8]).await.unwrap();
+        };
+        let options = PgConnectOptions::new().host("127.0.0.1").port(port);
+        let (connected, ()) = tokio::join!(options.connect(), ending);
+        let error = connected.unwrap_err();
         assert!(is_gone(&error), "{error:?}");
     }
 

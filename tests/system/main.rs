@@ -6,6 +6,10 @@
 #[allow(dead_code, unused_imports, reason = "the kit of the tests of the pages")]
 mod support;
 
+mod database;
+mod instances;
 mod letters;
+mod neighbours;
 mod postfix;
 mod proxies;
+mod systemd;

@@ -1,6 +1,6 @@
 use std::{
     fs::{self, File, Permissions},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -17,7 +17,10 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use crate::support::{ScratchFolder, until};
+use crate::{
+    neighbours::free_port,
+    support::{ScratchFolder, until},
+};
 
 /// Who may hand letters in, and by what password.
 const LETTERS: &str = "letters";
@@ -268,11 +271,6 @@ async fn answer(connection: TcpStream, is_known: Arc<AtomicBool>) {
             action = "dunno";
         }
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 fn encoded(text: &str) -> String {

@@ -4,37 +4,34 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    process::Command,
     thread,
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
+use crate::{
+    neighbours::{self, Neighbour, block, free_port, without_tls},
+    support::{PASSWORD, Page, Program, Request, ScratchFolder, Sink, TestDatabase, Visitor},
 };
 
-use crate::support::{PASSWORD, Page, Program, Request, ScratchFolder, Sink, TestDatabase, Visitor, until};
-
-const README: &str = include_str!("../../README.md");
 const IDS: [&str; 4] = ["x-user-id", "x-account-id", "x-account-type", "x-counterpart-id"];
 
 /// The site and a marketplace, behind a proxy.
 struct Behind {
-    folder: ScratchFolder,
+    _proxy: Neighbour,
+    _program: Program,
     _database: TestDatabase,
     sink: Sink,
-    _program: Program,
-    proxy: Child,
     address: SocketAddr,
+    _folder: ScratchFolder,
 }
 
 impl Behind {
-    /// `start` starts the proxy, given a folder, its own port, and those of the site and of the marketplace.
-    async fn new(start: fn(&ScratchFolder, u16, u16, u16) -> Child) -> Self {
+    /// `command` is the proxy's, given a folder, its own port, and those of the site and of the marketplace.
+    async fn new(command: fn(&ScratchFolder, u16, u16, u16) -> Command) -> Self {
         let (folder, database, sink) = (ScratchFolder::new(), TestDatabase::new().await, Sink::start().await);
-        let address = free_address();
-        let public_url = format!("http://localhost:{}", address.port());
+        let port = free_port();
+        let public_url = format!("http://localhost:{port}");
         let (database_url, smtp_url) = (database.url(), sink.url());
         let settings = [
             ("DATABASE_URL", database_url.as_str()),
@@ -44,18 +41,10 @@ impl Behind {
             ("CAPTCHA", "off"),
         ];
         let program = Program::serve(folder.path(), &settings).await;
-        let proxy = start(&folder, address.port(), program.address().port(), marketplace().port());
-        let mut behind = Self { folder, _database: database, sink, _program: program, proxy, address };
-        until("the proxy to listen", async || {
-            assert!(matches!(behind.proxy.try_wait(), Ok(None)), "it ended: {}", behind.log());
-            TcpStream::connect(address).ok()
-        })
-        .await;
-        behind
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("proxy.log")).unwrap_or_default()
+        let command = command(&folder, port, program.address().port(), marketplace().port());
+        let proxy = Neighbour::start(command, &folder, port).await;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self { _proxy: proxy, _program: program, _database: database, sink, address, _folder: folder }
     }
 
     /// Ann, who has both types of accounts and is logged in, all by way of the proxy.
@@ -81,52 +70,20 @@ impl Behind {
     }
 }
 
-impl Drop for Behind {
-    fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.proxy.id().cast_signed()), Signal::SIGTERM);
-        let _ = self.proxy.wait();
-        if thread::panicking() {
-            eprintln!("the proxy logged:\n{}", self.log());
-        }
-    }
-}
-
-/// The README's block of this kind that holds these words.
-fn block(kind: &str, words: &str) -> String {
-    let mut blocks = README.split("```").filter_map(|block| block.strip_prefix(kind));
-    blocks.find(|block| block.contains(words)).expect("a block in the README").to_owned()
-}
-
 /// With the ports of the test.
 fn with_ports(configuration: &str, site: u16, marketplace: u16) -> String {
     let configuration = configuration.replace("127.0.0.1:3000", &format!("127.0.0.1:{site}"));
     configuration.replace("127.0.0.1:4000", &format!("127.0.0.1:{marketplace}"))
 }
 
-fn nginx(folder: &ScratchFolder, port: u16, site: u16, marketplace: u16) -> Child {
-    let at = folder.path().display();
-    let server = block("nginx\n", "server_name");
-    let server: String = server
-        .lines()
-        .filter(|line| !line.contains("ssl_certificate"))
-        .map(|line| line.replace("443 ssl", &format!("127.0.0.1:{port}")) + "\n")
-        .collect();
+fn nginx(folder: &ScratchFolder, port: u16, site: u16, marketplace: u16) -> Command {
+    let server = without_tls(&block("nginx\n", "proxy_pass http://127.0.0.1:3000"), port);
     let inside = block("nginx\n", "auth_request");
     let (before, _) = server.rsplit_once('}').expect("the server's end");
-    let configuration = format!(
-        "daemon off;\npid {at}/nginx.pid;\nerror_log {at}/proxy.log;\nevents {{}}\nhttp {{\naccess_log off;\n\
-         client_body_temp_path {at}/body;\nproxy_temp_path {at}/proxy;\nfastcgi_temp_path {at}/fastcgi;\n\
-         uwsgi_temp_path {at}/uwsgi;\nscgi_temp_path {at}/scgi;\n{}\n}}\n",
-        with_ports(&format!("{before}{inside}}}"), site, marketplace)
-    );
-    let file = folder.path().join("nginx.conf");
-    fs::write(&file, configuration).expect("a folder to write into");
-    let mut command = Command::new("/usr/sbin/nginx");
-    command.arg("-p").arg(folder.path()).arg("-c").arg(file).stdin(Stdio::null()).stderr(Stdio::null());
-    command.spawn().expect("nginx: apt install nginx")
+    neighbours::nginx(folder, &with_ports(&format!("{before}{inside}}}"), site, marketplace))
 }
 
-fn caddy(folder: &ScratchFolder, port: u16, site: u16, marketplace: u16) -> Child {
+fn caddy(folder: &ScratchFolder, port: u16, site: u16, marketplace: u16) -> Command {
     let address = format!("http://:{port} {{\n    bind 127.0.0.1\n");
     let configuration = block("caddyfile\n", "forward_auth").replacen("vestibule.example {\n", &address, 1);
     let configuration = format!(
@@ -135,12 +92,10 @@ fn caddy(folder: &ScratchFolder, port: u16, site: u16, marketplace: u16) -> Chil
     );
     let file = folder.path().join("Caddyfile");
     fs::write(&file, configuration).expect("a folder to write into");
-    let log = fs::File::create(folder.path().join("proxy.log")).expect("a log");
     let mut command = Command::new("/usr/bin/caddy");
     command.args(["run", "--adapter", "caddyfile", "--config"]).arg(file).env("HOME", folder.path());
     command.env("XDG_DATA_HOME", folder.path()).env("XDG_CONFIG_HOME", folder.path());
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-    command.spawn().expect("caddy: apt install caddy")
+    command
 }
 
 /// A program that answers every request with the lines of its header.
@@ -160,10 +115,6 @@ fn marketplace() -> SocketAddr {
         }
     });
     address
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address")
 }
 
 /// The ids that the marketplace was told.

@@ -22,12 +22,14 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts `vestibule serve` in a folder, on a free port, and waits until it is open.
+    /// Starts `vestibule serve` in a folder, on a free port unless `LISTEN` is among the settings, and waits
+    /// until it is open.
     pub async fn serve(folder: &Path, settings: &[(&str, &str)]) -> Self {
         let log = folder.join("log");
         let file = File::create(&log).expect("a folder to write into");
-        let mut command = command(folder, &["serve"], settings);
-        command.env("VESTIBULE_LISTEN", "127.0.0.1:0").env("VESTIBULE_LOG_FORMAT", "json");
+        let usual = [("LISTEN", "127.0.0.1:0"), ("LOG_FORMAT", "json")];
+        let settings: Vec<_> = usual.iter().chain(settings).copied().collect();
+        let mut command = command(folder, &["serve"], &settings);
         command.stdout(file.try_clone().expect("a file")).stderr(file);
         let mut process = command.spawn().expect("the program");
         let address = until("the program to be open", async || {
