@@ -27,6 +27,7 @@ use crate::{
 /// The letters that several features cause.
 pub fn letters(registry: Registry, config: &Config, hasher: &PasswordHasher) -> Registry {
     registry
+        .with(deletion::DeletionByOperatorsLetter::new(config))
         .with(generated_passwords::GeneratedPasswordLetter::new(config, hasher))
         .with(notices::NoticeLetter::new(config))
         .with(notices::AddressLeftLetter::new(config))
