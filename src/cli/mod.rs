@@ -1,6 +1,7 @@
 //! What an operator runs: one file for each group of commands, which say what they have to say through
 //! [`output`].
 
+mod check;
 mod letters;
 mod migrate;
 mod output;
@@ -23,11 +24,14 @@ use self::{
     support::SupportCommand,
     users::UsersCommand,
 };
-use crate::platform::{
-    clock::Clock,
-    config::Config,
-    database::{self, DatabaseServer},
-    telemetry,
+use crate::{
+    domain::{EmailAddress, NotAnEmailAddress},
+    platform::{
+        clock::Clock,
+        config::{Config, WrongSettings},
+        database::{self, DatabaseServer},
+        telemetry,
+    },
 };
 
 /// The front door of a marketplace where customers find artists.
@@ -50,6 +54,17 @@ enum Command {
     Serve,
     /// Bring the database's tables to this version, and stop
     Migrate,
+    /// Say of everything that the site needs whether it is good, or bad and what to do
+    ///
+    /// Asks for the settings, the database and its tables, the mail service (the hand-shake with TLS and log in, and
+    /// with --mail-to a letter), and what the site sees of a client that comes by way of PUBLIC_URL. Changes nothing.
+    /// The exit code is 1 where something is bad.
+    #[command(after_help = "Examples:\n  vestibule check\n  vestibule check --mail-to ann@example.com")]
+    Check {
+        /// Send a letter to this address, past the queue
+        #[arg(long, value_name = "ADDRESS", value_parser = email)]
+        mail_to: Option<EmailAddress>,
+    },
     /// Look after users
     #[command(subcommand)]
     Users(UsersCommand),
@@ -86,32 +101,36 @@ pub fn main() -> ExitCode {
     let Arguments { command, json } = Arguments::parse();
     let command = command.unwrap_or(Command::Serve);
     let is_for_mail_server = matches!(command, Command::Letters(LettersCommand::Bounced { .. }));
-    let end = |code| ExitCode::from(if is_for_mail_server { BRING_AGAIN } else { code });
-    let config = match Config::from_environment() {
-        Ok(config) => config,
-        Err(wrong) => {
-            eprintln!("{wrong}");
-            return end(WRONG_SETTINGS);
-        }
+    let Err(error) = run(command, Output { json }) else { return ExitCode::SUCCESS };
+    let code = if let Some(wrong) = error.downcast_ref::<WrongSettings>() {
+        eprintln!("{wrong}");
+        WRONG_SETTINGS
+    } else {
+        eprintln!("vestibule: {error:#}");
+        if error.is::<NotFound>() { NOT_FOUND } else { FAILED }
     };
-    match telemetry::start_logging(&config.log).and_then(|()| run(command, config, Output { json })) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("vestibule: {error:#}");
-            end(if error.is::<NotFound>() { NOT_FOUND } else { FAILED })
-        }
+    ExitCode::from(if is_for_mail_server { BRING_AGAIN } else { code })
+}
+
+fn run(command: Command, output: Output) -> anyhow::Result<()> {
+    let config = Config::from_environment();
+    if let Ok(config) = &config {
+        telemetry::start_logging(&config.log)?;
+    }
+    match command {
+        Command::Serve => serve::run(config?),
+        Command::Migrate => migrate::run(&config?, output),
+        Command::Check { mail_to } => check::run(config, output, mail_to.as_ref()),
+        Command::Users(command) => command.run(&config?, output),
+        Command::Registrations(command) => command.run(&config?, output),
+        Command::Letters(command) => command.run(&config?, output),
+        Command::Support(command) => command.run(&config?, output),
     }
 }
 
-fn run(command: Command, config: Config, output: Output) -> anyhow::Result<()> {
-    match command {
-        Command::Serve => serve::run(config),
-        Command::Migrate => migrate::run(&config, output),
-        Command::Users(command) => command.run(&config, output),
-        Command::Registrations(command) => command.run(&config, output),
-        Command::Letters(command) => command.run(&config, output),
-        Command::Support(command) => command.run(&config, output),
-    }
+/// An address on the command line.
+fn email(text: &str) -> Result<EmailAddress, NotAnEmailAddress> {
+    EmailAddress::parse(text)
 }
 
 /// Does a command's work in one transaction, on the database of the site, whether or not it is being served

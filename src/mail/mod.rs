@@ -12,6 +12,7 @@
 
 mod bounce;
 pub mod by_operators;
+pub mod check;
 mod draft;
 mod letter;
 mod local_mailbox;

@@ -8,6 +8,7 @@ mod activity;
 mod bad_input;
 mod bounces;
 mod captcha;
+mod check;
 mod commands;
 mod confirmation;
 mod corrections;
