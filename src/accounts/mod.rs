@@ -11,6 +11,7 @@ pub mod deletion;
 pub mod devices;
 pub mod email_changes;
 pub mod generated_passwords;
+pub mod invitations;
 pub mod notices;
 pub mod pairs;
 pub mod registrations;
@@ -29,6 +30,7 @@ pub fn letters(registry: Registry, config: &Config, hasher: &PasswordHasher) -> 
     registry
         .with(deletion::DeletionByOperatorsLetter::new(config))
         .with(generated_passwords::GeneratedPasswordLetter::new(config, hasher))
+        .with(invitations::InvitationLetter::new(config))
         .with(notices::NoticeLetter::new(config))
         .with(notices::AddressLeftLetter::new(config))
 }

@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -13,12 +13,13 @@ use super::{
 use crate::{
     accounts::{
         activity::{self, Entry, Event},
-        deletion, sessions,
+        deletion, invitations, sessions,
         users::{self, AccountRow, Holder, User, UserRow},
     },
-    domain::{Client, EmailAddress, UserId},
+    domain::{Client, EmailAddress, LetterId, UserId},
     mail::by_operators::{self, LetterRow},
     platform::config::Config,
+    web::fields,
 };
 
 /// How many of a user's sessions, letters and entries of the activity are shown.
@@ -44,6 +45,15 @@ pub enum UsersCommand {
     Show {
         /// The user's address or id
         user: Whom,
+    },
+    /// Mail somebody a link that opens one registration without a captcha
+    ///
+    /// For whom the picture and its sound shut out. The link is good for 7 days, and confirms nothing: the
+    /// registration brings a letter of its own. Who is a user already is not invited (exit code 1).
+    #[command(after_help = "Example:\n  vestibule users invite ann@example.com")]
+    Invite {
+        /// Whom the link is mailed to
+        email: String,
     },
     /// Let one no longer in: all sessions end at once, and whoever knows the password is told
     #[command(after_help = "Example:\n  vestibule users lock ann@example.com")]
@@ -107,6 +117,7 @@ impl UsersCommand {
                 let shown = in_transaction(config, async |tx, now| show(tx, &user, now).await)?;
                 output.say(&shown, || shown.as_text())
             }
+            Self::Invite { email } => invite(config, output, &email),
             Self::Lock { user } => act(config, output, &user, "is locked", async |tx, user, now| {
                 users::lock(tx, user, now).await.map(drop)
             }),
@@ -137,6 +148,24 @@ fn find(config: &Config, output: Output, text: &str, limit: i64) -> anyhow::Resu
         return Err(NotFound(format!("nobody is found by {text:?}")).into());
     }
     Ok(())
+}
+
+/// An invitation that was promised.
+#[derive(Serialize)]
+struct Invited {
+    email: EmailAddress,
+    letter_id: LetterId,
+}
+
+fn invite(config: &Config, output: Output, typed: &str) -> anyhow::Result<()> {
+    // What the form would refuse needs no invitation.
+    let email = fields::email::choose(typed, config).map_err(anyhow::Error::msg)?;
+    let invited = in_transaction(config, async |tx, now| match users::holder(tx, &email, now).await? {
+        Some(Holder::User(_)) => bail!("{email} is a user already"),
+        Some(Holder::Reserved { .. }) => bail!("{email} is kept for who gave it up lately"),
+        None => Ok(Invited { letter_id: invitations::send(tx, &email, now).await?, email }),
+    })?;
+    output.say(&invited, || format!("An invitation to {} is under way.", invited.email))
 }
 
 /// All that `show` tells of a user.

@@ -279,7 +279,7 @@ async fn every_command_says_how_it_is_used() {
             commands += 1;
         }
     }
-    assert_eq!(commands, 15);
+    assert_eq!(commands, 16);
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod guessing;
 mod help;
 mod housekeeping;
 mod in_browser;
+mod invitations;
 mod kit;
 mod letters;
 mod linking;
