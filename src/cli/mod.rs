@@ -66,16 +66,16 @@ enum Command {
         mail_to: Option<EmailAddress>,
     },
     /// Look after users
-    #[command(subcommand)]
+    #[command(subcommand, after_help = EXIT_CODES)]
     Users(UsersCommand),
     /// Look at registrations
-    #[command(subcommand)]
+    #[command(subcommand, after_help = EXIT_CODES)]
     Registrations(RegistrationsCommand),
     /// Look after letters
-    #[command(subcommand)]
+    #[command(subcommand, after_help = EXIT_CODES)]
     Letters(LettersCommand),
     /// Look after what people wrote to support
-    #[command(subcommand)]
+    #[command(subcommand, after_help = EXIT_CODES)]
     Support(SupportCommand),
 }
 

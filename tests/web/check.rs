@@ -5,19 +5,12 @@ use std::process::Output;
 use serde_json::Value;
 use vestibule::platform::database;
 
-use crate::support::{Act, Program, ScratchFolder, Sink, Site, Stage, TestDatabase};
+use crate::support::{Act, Program, Sink, Site, Stage, TestDatabase};
 
-/// Runs it while the test's own servers go on answering.
+/// Runs it with some arguments.
 async fn check(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
-    let owned = |text: &&str| (*text).to_owned();
-    let arguments: Vec<_> = ["check"].iter().chain(arguments).map(owned).collect();
-    let settings: Vec<_> = settings.iter().map(|(name, value)| (owned(name), owned(value))).collect();
-    let running = tokio::task::spawn_blocking(move || {
-        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        Program::run(ScratchFolder::new().path(), &arguments, &settings)
-    });
-    running.await.expect("its end")
+    let arguments: Vec<_> = ["check"].iter().chain(arguments).copied().collect();
+    Program::run_beside(&arguments, settings).await
 }
 
 /// What it says to programs: of each thing whether it is good, and what was found.
