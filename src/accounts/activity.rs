@@ -101,6 +101,14 @@ pub enum Event {
     },
     /// A notice was answered: it was somebody else. Everything was shut.
     DisownedByNotice,
+    /// Operators locked the user, and all sessions ended.
+    LockedByOperators,
+    /// Operators let the user in again.
+    UnlockedByOperators,
+    /// Operators ended all sessions.
+    SessionsEndedByOperators,
+    /// Operators asked that the user be deleted.
+    DeletionAskedByOperators,
 }
 
 /// What was changed in the details of an account: each with what was and what is since.

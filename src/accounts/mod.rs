@@ -11,6 +11,7 @@ pub mod deletion;
 pub mod devices;
 pub mod email_changes;
 pub mod generated_passwords;
+pub mod invitations;
 pub mod notices;
 pub mod pairs;
 pub mod registrations;
@@ -27,7 +28,9 @@ use crate::{
 /// The letters that several features cause.
 pub fn letters(registry: Registry, config: &Config, hasher: &PasswordHasher) -> Registry {
     registry
+        .with(deletion::DeletionByOperatorsLetter::new(config))
         .with(generated_passwords::GeneratedPasswordLetter::new(config, hasher))
+        .with(invitations::InvitationLetter::new(config))
         .with(notices::NoticeLetter::new(config))
         .with(notices::AddressLeftLetter::new(config))
 }

@@ -5,12 +5,17 @@
 //! letter 7 days after it was made: the view `live_registrations` holds that rule, and [`LIFETIME`]
 //! repeats its number for pages.
 
+use serde::Serialize;
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
 use super::budgets;
-use crate::domain::{
-    AccountId, AccountType, DeviceId, EmailAddress, PasswordHash, RegionId, RegistrationId, TokenHash, UserId,
+use crate::{
+    domain::{
+        AccountId, AccountType, DeviceId, EmailAddress, LetterId, PasswordHash, RegionId, RegistrationId,
+        TokenHash, UserId,
+    },
+    mail::LetterState,
 };
 
 /// How long a registration waits for its answer.
@@ -270,6 +275,60 @@ pub async fn correct(
         .execute(connection)
         .await?;
     Ok(true)
+}
+
+/// A registration as operators see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct RegistrationRow {
+    /// Its id.
+    pub id: RegistrationId,
+    /// The address that was typed.
+    pub email: EmailAddress,
+    /// The account type that was chosen.
+    pub account_type: AccountType,
+    /// The region that was chosen.
+    pub region_id: RegionId,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When it runs out; not known while a letter of it is under way.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub runs_out_at: Option<OffsetDateTime>,
+    /// When it was confirmed.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub confirmed_at: Option<OffsetDateTime>,
+    /// Which user it became, or added an account to.
+    pub user_id: Option<UserId>,
+    /// Its latest letter.
+    pub letter_id: Option<LetterId>,
+    /// Where that is.
+    pub letter_state: Option<LetterState>,
+}
+
+/// The `limit` latest registrations that are kept: of all, or with one address in whatever case. By an address
+/// it reads all registrations.
+pub async fn latest(
+    connection: &mut PgConnection,
+    email: Option<&str>,
+    limit: i64,
+) -> sqlx::Result<Vec<RegistrationRow>> {
+    sqlx::query_as!(
+        RegistrationRow,
+        r#"select live.id as "id!: RegistrationId", email as "email!: EmailAddress",
+               account_type as "account_type!: AccountType", region_id as "region_id!: RegionId",
+               live.created_at as "created_at!", runs_out_at, confirmed_at, user_id as "user_id: UserId",
+               letter.id as "letter_id?: LetterId", letter.state as "letter_state?: LetterState"
+           from live_registrations as live
+           left join lateral (
+               select id, state from letters where about = live.id order by created_at desc, id desc limit 1
+           ) as letter on true
+           where $1::text is null or lower(email) = lower($1)
+           order by live.created_at desc, live.id desc limit $2"#,
+        email,
+        limit,
+    )
+    .fetch_all(connection)
+    .await
 }
 
 /// Notes which user a registration became.

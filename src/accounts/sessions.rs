@@ -218,6 +218,52 @@ pub async fn switch_within(
     Ok(())
 }
 
+/// A session as operators see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionRow {
+    /// As which account.
+    pub account_id: AccountId,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    pub logged_in_at: OffsetDateTime,
+    /// When it was last used, to within [`SEEN_EVERY`].
+    #[serde(with = "time::serde::rfc3339")]
+    pub last_seen_at: OffsetDateTime,
+    /// When it ends.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires_at: OffsetDateTime,
+    /// From where, and with what.
+    pub client: Client,
+}
+
+/// The `limit` latest sessions of a user that have not run out, with those that were switched to or from them.
+pub async fn of_user(
+    connection: &mut PgConnection,
+    user: UserId,
+    limit: i64,
+    now: OffsetDateTime,
+) -> sqlx::Result<Vec<SessionRow>> {
+    let rows = sqlx::query!(
+        r#"select account_id as "account_id: AccountId", logged_in_at, last_seen_at, expires_at,
+               client_address as "client_address: IpNet", user_agent
+           from sessions where (user_id = $1 or other_user_id = $1) and expires_at > $2
+           order by logged_in_at desc, id_hash desc limit $3"#,
+        user as UserId,
+        now,
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    let session = rows.into_iter().map(|row| SessionRow {
+        account_id: row.account_id,
+        logged_in_at: row.logged_in_at,
+        last_seen_at: row.last_seen_at,
+        expires_at: row.expires_at,
+        client: Client::of(row.client_address, row.user_agent),
+    });
+    Ok(session.collect())
+}
+
 /// Ends all sessions of a user, and those that were switched to or from them, except one.
 pub async fn end_all(
     connection: &mut PgConnection,

@@ -1,5 +1,6 @@
 //! What people wrote to support. Each has a reference, by which its sender and the operators call it.
 
+use serde::Serialize;
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
@@ -75,6 +76,77 @@ pub async fn by_id(
     )
     .fetch_optional(connection)
     .await
+}
+
+/// A support request as operators see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct SupportRequestRow {
+    /// What it is called.
+    pub reference: String,
+    /// Where the answer goes.
+    pub email: EmailAddress,
+    /// What was written.
+    pub message: String,
+    /// Who was logged in.
+    pub user_id: Option<UserId>,
+    /// What had become of the letter of the sender's own registration.
+    pub letter_state: Option<String>,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When operators closed it.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub closed_at: Option<OffsetDateTime>,
+}
+
+/// The `limit` latest support requests: those that are open, or all.
+pub async fn latest(
+    connection: &mut PgConnection,
+    also_closed: bool,
+    limit: i64,
+) -> sqlx::Result<Vec<SupportRequestRow>> {
+    sqlx::query_as!(
+        SupportRequestRow,
+        r#"select reference, email as "email: EmailAddress", message, user_id as "user_id: UserId", letter_state,
+               created_at, closed_at
+           from support_requests where $1 or closed_at is null order by created_at desc, id desc limit $2"#,
+        also_closed,
+        limit,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// The support request that is called so.
+pub async fn by_reference(
+    connection: &mut PgConnection,
+    reference: &SupportReference,
+) -> sqlx::Result<Option<SupportRequestRow>> {
+    sqlx::query_as!(
+        SupportRequestRow,
+        r#"select reference, email as "email: EmailAddress", message, user_id as "user_id: UserId", letter_state,
+               created_at, closed_at
+           from support_requests where reference = $1"#,
+        reference.as_str(),
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Notes that a support request was dealt with. One that is closed already stays as it is.
+pub async fn close(
+    connection: &mut PgConnection,
+    reference: &SupportReference,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update support_requests set closed_at = $2 where reference = $1 and closed_at is null",
+        reference.as_str(),
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Whether a support request is called so.

@@ -1,12 +1,18 @@
+use serde::Serialize;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{
     activity::{self, Event},
     registrations::Registration,
+    sessions,
 };
 use crate::{
-    domain::{AccountId, Client, EmailAddress, PasswordHash, UserId},
+    domain::{
+        AccountId, AccountType, Client, DisplayName, EmailAddress, PasswordHash, PhoneNumber, RegionId,
+        UserId,
+    },
     mail::Draft,
     platform::{clock::dated, database},
 };
@@ -96,6 +102,129 @@ pub fn reserved_draft(free_from: Option<OffsetDateTime>, help: String, why: &'st
         address: help,
         why,
     }
+}
+
+/// A user as operators see them.
+#[derive(Clone, Debug, Serialize)]
+pub struct UserRow {
+    /// Their id.
+    pub id: UserId,
+    /// Their address, as they typed it.
+    pub email: EmailAddress,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When the password last became another one.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub password_changed_at: Option<OffsetDateTime>,
+    /// When operators locked them, where they did.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub locked_at: Option<OffsetDateTime>,
+    /// When the grace of their deletion is over, where they are being deleted.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub deletion_due_at: Option<OffsetDateTime>,
+}
+
+/// The users whose address holds this text in whatever case, or whose id it is, or that of an account of theirs;
+/// `limit` at most, by address. It reads all addresses: for operators.
+pub async fn find(connection: &mut PgConnection, text: &str, limit: i64) -> sqlx::Result<Vec<UserRow>> {
+    sqlx::query_as!(
+        UserRow,
+        r#"select id as "id: UserId", email as "email: EmailAddress", created_at, password_changed_at, locked_at,
+               deletion_due_at
+           from users
+           -- An address is compared by its domain in ASCII, and found also by what was typed.
+           where strpos(email_key, lower($1)) > 0 or strpos(lower(email), lower($1)) > 0
+               or id = $2 or id in (select user_id from accounts where id = $2)
+           order by email_key limit $3"#,
+        text,
+        text.parse::<Uuid>().ok(),
+        limit,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// The same of the user of this id.
+pub async fn row(connection: &mut PgConnection, id: UserId) -> sqlx::Result<Option<UserRow>> {
+    sqlx::query_as!(
+        UserRow,
+        r#"select id as "id: UserId", email as "email: EmailAddress", created_at, password_changed_at, locked_at,
+               deletion_due_at
+           from users where id = $1"#,
+        id as UserId,
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// An account as operators see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountRow {
+    /// Its id.
+    pub id: AccountId,
+    /// Its type.
+    pub account_type: AccountType,
+    /// Where it is.
+    pub region_id: RegionId,
+    /// How to call.
+    pub phone: Option<PhoneNumber>,
+    /// What others see.
+    pub display_name: Option<DisplayName>,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When it goes, while it is being deleted.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub deletion_due_at: Option<OffsetDateTime>,
+    /// The other account of its pair.
+    pub counterpart_id: Option<AccountId>,
+    /// Whose that is.
+    pub counterpart_user_id: Option<UserId>,
+}
+
+/// A user's accounts, the oldest first.
+pub async fn accounts_of(connection: &mut PgConnection, user: UserId) -> sqlx::Result<Vec<AccountRow>> {
+    sqlx::query_as!(
+        AccountRow,
+        r#"select accounts.id as "id: AccountId", accounts.account_type as "account_type: AccountType",
+               accounts.region_id as "region_id: RegionId", accounts.phone as "phone: PhoneNumber",
+               accounts.display_name as "display_name: DisplayName", accounts.created_at, accounts.deletion_due_at,
+               counterpart_id as "counterpart_id?: AccountId", other.user_id as "counterpart_user_id?: UserId"
+           from accounts
+           left join counterparts on account_id = accounts.id
+           left join accounts as other on other.id = counterpart_id
+           where accounts.user_id = $1 order by accounts.created_at, accounts.id"#,
+        user as UserId,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Locks a user, in a transaction that holds them: their sessions end at once, and nobody logs in as them.
+/// Returns false, and changes nothing, where they are locked already.
+pub async fn lock(connection: &mut PgConnection, user: &User, now: OffsetDateTime) -> sqlx::Result<bool> {
+    if user.is_locked {
+        return Ok(false);
+    }
+    sqlx::query!("update users set locked_at = $2 where id = $1", user.id as UserId, now)
+        .execute(&mut *connection)
+        .await?;
+    sessions::end_all(connection, user.id, None).await?;
+    activity::record(connection, user.id, &Event::LockedByOperators, None, now).await?;
+    Ok(true)
+}
+
+/// Lets a locked user in again, in a transaction that holds them. Returns false where they are not locked.
+pub async fn unlock(connection: &mut PgConnection, user: &User, now: OffsetDateTime) -> sqlx::Result<bool> {
+    if !user.is_locked {
+        return Ok(false);
+    }
+    sqlx::query!("update users set locked_at = null where id = $1", user.id as UserId)
+        .execute(&mut *connection)
+        .await?;
+    activity::record(connection, user.id, &Event::UnlockedByOperators, None, now).await?;
+    Ok(true)
 }
 
 /// The user of this id.

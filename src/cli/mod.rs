@@ -1,68 +1,150 @@
-//! What an operator runs.
+//! What an operator runs: one file for each group of commands, which say what they have to say through
+//! [`output`].
 
+mod check;
 mod letters;
 mod migrate;
+mod output;
+mod registrations;
 mod serve;
+mod support;
+mod users;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use tokio::runtime::Runtime;
 
-use self::letters::LettersCommand;
-use crate::platform::{config::Config, telemetry};
+use self::{
+    letters::LettersCommand,
+    output::{NotFound, Output},
+    registrations::RegistrationsCommand,
+    support::SupportCommand,
+    users::UsersCommand,
+};
+use crate::{
+    domain::{EmailAddress, NotAnEmailAddress},
+    platform::{
+        clock::Clock,
+        config::{Config, WrongSettings},
+        database::{self, DatabaseServer},
+        telemetry,
+    },
+};
 
 /// The front door of a marketplace where customers find artists.
 ///
-/// Settings come from the environment (VESTIBULE_…) and from .env; .env.example lists them.
+/// Settings come from the environment (VESTIBULE_…) and from .env; .env.example lists them. Commands work beside
+/// a site that is being served, on the same database.
 #[derive(Parser)]
-#[command(name = "vestibule", version)]
+#[command(name = "vestibule", version, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
+    /// Say it as one JSON document, of the shape that the README describes
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the site (this is also what happens without a command)
+    /// Serve the site (this is also what happens without a command); it only logs, and `--json` changes nothing
     Serve,
     /// Bring the database's tables to this version, and stop
     Migrate,
+    /// Say of everything that the site needs whether it is good, or bad and what to do
+    ///
+    /// Asks for the settings, the database and its tables, the mail service (the hand-shake with TLS and log in, and
+    /// with --mail-to a letter), and what the site sees of a client that comes by way of PUBLIC_URL. Changes nothing.
+    /// The exit code is 1 where something is bad.
+    #[command(after_help = "Examples:\n  vestibule check\n  vestibule check --mail-to ann@example.com")]
+    Check {
+        /// Send a letter to this address, past the queue
+        #[arg(long, value_name = "ADDRESS", value_parser = email)]
+        mail_to: Option<EmailAddress>,
+    },
+    /// Look after users
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Users(UsersCommand),
+    /// Look at registrations
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Registrations(RegistrationsCommand),
     /// Look after letters
-    #[command(subcommand)]
+    #[command(subcommand, after_help = EXIT_CODES)]
     Letters(LettersCommand),
+    /// Look after what people wrote to support
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Support(SupportCommand),
 }
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  it was done, or had been done before
+  1  it could not be done; standard error says why
+  2  the command line or a setting is wrong
+  3  what it was to be done to is not there
+  (letters bounced: 0 and 75)";
 
 /// What tells a mail server to bring a report again (sysexits' EX_TEMPFAIL).
 const BRING_AGAIN: u8 = 75;
 
-/// Runs what the command line asks for. The exit code is 0 when it was done, 1 when it could not
-/// be, and 2 when the command line or the settings are wrong; where a mail server runs it, it is 75
-/// instead of either, so that no report is lost.
+/// The exit codes of what did not go well; a mail server that runs a command gets 75 instead of any, so that no
+/// report is lost.
+const FAILED: u8 = 1;
+const WRONG_SETTINGS: u8 = 2;
+const NOT_FOUND: u8 = 3;
+
+/// Runs what the command line asks for. `--help` says what the exit code means.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let (wrong_settings, failure) = match arguments.command {
-        Some(Command::Letters(LettersCommand::Bounced { .. })) => (BRING_AGAIN, BRING_AGAIN),
-        _ => (2, 1),
+    let Arguments { command, json } = Arguments::parse();
+    let command = command.unwrap_or(Command::Serve);
+    let is_for_mail_server = matches!(command, Command::Letters(LettersCommand::Bounced { .. }));
+    let Err(error) = run(command, Output { json }) else { return ExitCode::SUCCESS };
+    let code = if let Some(wrong) = error.downcast_ref::<WrongSettings>() {
+        eprintln!("{wrong}");
+        WRONG_SETTINGS
+    } else {
+        eprintln!("vestibule: {error:#}");
+        if error.is::<NotFound>() { NOT_FOUND } else { FAILED }
     };
-    let config = match Config::from_environment() {
-        Ok(config) => config,
-        Err(wrong) => {
-            eprintln!("{wrong}");
-            return ExitCode::from(wrong_settings);
-        }
-    };
-    let done = telemetry::start_logging(&config.log).and_then(|()| match arguments.command {
-        None | Some(Command::Serve) => serve::run(config),
-        Some(Command::Migrate) => migrate::run(&config),
-        Some(Command::Letters(LettersCommand::Bounced { recipient })) => {
-            letters::bounced(&config, recipient.as_deref())
-        }
-    });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("vestibule: {error:#}");
-            ExitCode::from(failure)
-        }
+    ExitCode::from(if is_for_mail_server { BRING_AGAIN } else { code })
+}
+
+fn run(command: Command, output: Output) -> anyhow::Result<()> {
+    let config = Config::from_environment();
+    if let Ok(config) = &config {
+        telemetry::start_logging(&config.log)?;
     }
+    match command {
+        Command::Serve => serve::run(config?),
+        Command::Migrate => migrate::run(&config?, output),
+        Command::Check { mail_to } => check::run(config, output, mail_to.as_ref()),
+        Command::Users(command) => command.run(&config?, output),
+        Command::Registrations(command) => command.run(&config?, output),
+        Command::Letters(command) => command.run(&config?, output),
+        Command::Support(command) => command.run(&config?, output),
+    }
+}
+
+/// An address on the command line.
+fn email(text: &str) -> Result<EmailAddress, NotAnEmailAddress> {
+    EmailAddress::parse(text)
+}
+
+/// Does a command's work in one transaction, on the database of the site, whether or not it is being served
+/// where `DATABASE_URL` names one, and else beside it.
+fn in_transaction<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&mut PgConnection, OffsetDateTime) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let server = DatabaseServer::join(config)?;
+    Runtime::new()?.block_on(async {
+        let database = database::connect(server.connect_options(), 0).await?;
+        let mut tx = database.begin().await?;
+        let done = work(&mut tx, Clock::system().now()).await?;
+        tx.commit().await?;
+        Ok(done)
+    })
 }

@@ -16,14 +16,17 @@ use crate::{
 
 /// Serves the site until SIGTERM or Ctrl-C.
 pub fn run(config: Config) -> anyhow::Result<()> {
-    check(&config)?;
+    can_start(&config)?;
     // The embedded server starts before the runtime and is stopped, by being dropped, after it.
     let database_server = DatabaseServer::start(&config)?;
     Runtime::new()?.block_on(serve(config, &database_server))
 }
 
 /// What must not be started, whatever else is right.
-fn check(config: &Config) -> anyhow::Result<()> {
+///
+/// # Errors
+/// Why not.
+pub fn can_start(config: &Config) -> anyhow::Result<()> {
     if config.mail.smtp.is_none() && !config.has_dev_mailbox() {
         bail!(
             "VESTIBULE_SMTP_URL is not set. Without it letters go to a mailbox page, which exists only on one's own \
@@ -36,7 +39,12 @@ fn check(config: &Config) -> anyhow::Result<()> {
 async fn serve(config: Config, database_server: &DatabaseServer) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    warn(&config);
+    for warning in warnings(&config) {
+        tracing::warn!("{warning}");
+    }
+    if config.has_dev_mailbox() {
+        tracing::info!("letters are not sent: read them at {}", config.public_url.with("/dev/mailbox"));
+    }
     let database = database::connect(database_server.connect_options(), config.mail.connections()).await?;
     database::migrate(&database).await?;
     let listener = TcpListener::bind(config.listen).await;
@@ -55,17 +63,14 @@ async fn serve(config: Config, database_server: &DatabaseServer) -> anyhow::Resu
 }
 
 /// Settings that are right on somebody's own machine or under test, and nowhere else.
-fn warn(config: &Config) {
-    if !config.captcha {
-        tracing::warn!("VESTIBULE_CAPTCHA is off: anybody's program can register");
-    }
-    if !config.throttle {
-        tracing::warn!("VESTIBULE_THROTTLE is off: nobody who guesses passwords is slowed down");
-    }
-    if !config.public_url.is_https() && !config.is_own_machine() {
-        tracing::warn!("VESTIBULE_PUBLIC_URL is not https: cookies and passwords travel readable");
-    }
-    if config.has_dev_mailbox() {
-        tracing::info!("letters are not sent: read them at {}", config.public_url.with("/dev/mailbox"));
-    }
+pub fn warnings(config: &Config) -> Vec<&'static str> {
+    let warnings = [
+        (!config.captcha, "VESTIBULE_CAPTCHA is off: anybody's program can register"),
+        (!config.throttle, "VESTIBULE_THROTTLE is off: nobody who guesses passwords is slowed down"),
+        (
+            !config.public_url.is_https() && !config.is_own_machine(),
+            "VESTIBULE_PUBLIC_URL is not https: cookies and passwords travel readable",
+        ),
+    ];
+    warnings.into_iter().filter_map(|(holds, warning)| holds.then_some(warning)).collect()
 }

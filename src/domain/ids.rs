@@ -43,6 +43,8 @@ id!(/// What a user holds on the marketplace.
     AccountId, now_v7);
 id!(/// A filled-in form whose letter is not answered yet.
     RegistrationId, now_v7);
+id!(/// An operator's invitation to register.
+    InvitationId, now_v7);
 id!(/// One email that we owe somebody.
     LetterId, now_v7);
 id!(/// A browser, known by its cookie.

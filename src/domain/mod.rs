@@ -20,8 +20,8 @@ pub use client::Client;
 pub use display_name::{DisplayName, NotADisplayName, is_unseen};
 pub use email_address::{EmailAddress, NotAnEmailAddress};
 pub use ids::{
-    AccountId, ActivityId, CaptchaId, DeviceId, EmailChangeId, FormId, LetterId, NoticeId, RegistrationId,
-    SupportRequestId, UserId,
+    AccountId, ActivityId, CaptchaId, DeviceId, EmailChangeId, FormId, InvitationId, LetterId, NoticeId,
+    RegistrationId, SupportRequestId, UserId,
 };
 pub use own_path::OwnPath;
 pub use password::Password;

@@ -11,6 +11,8 @@
 //! This floor knows no feature: each brings its [`Letter`]s, and the server fills the [`Registry`].
 
 mod bounce;
+pub mod by_operators;
+pub mod check;
 mod draft;
 mod letter;
 mod local_mailbox;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use sqlx::{PgConnection, postgres::types::PgInterval};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -26,7 +27,8 @@ const LATE: Duration = Duration::from_millis(20);
 const FURTHEST: Duration = Duration::from_secs(120);
 
 /// Where a letter is on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "letter_state", rename_all = "snake_case")]
 pub enum LetterState {
     /// It waits for a worker, or for the time before which it may not leave.

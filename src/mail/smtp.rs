@@ -126,6 +126,22 @@ impl SmtpSender {
         Ok(outcome)
     }
 
+    /// Opens a connection as for a letter, and ends it. Says in words how far that went, with the mail service's
+    /// own where it gave some.
+    pub async fn hand_shake(&self, deadline: Instant) -> Result<String, String> {
+        let SmtpService { host, port, credentials, .. } = &self.relay.service;
+        match self.relay.open(deadline).await {
+            Ok(connection) => {
+                let is_over_tls = connection.is_encrypted() || matches!(self.relay.tls, Tls::Wrapped { .. });
+                quit(connection, deadline).await;
+                let tls = if is_over_tls { "over TLS" } else { "without TLS" };
+                let log_in = if credentials.is_some() { "lets us in" } else { "asks for no log in" };
+                Ok(format!("{host}:{port} answers {tls} and {log_in}"))
+            }
+            Err(trouble) => Err(format!("{host}:{port}: {}", in_full(&trouble))),
+        }
+    }
+
     /// Ends a connection that has not been used for a while.
     pub async fn rest(&mut self) {
         if self.resting.as_ref().is_some_and(|(_, since)| since.elapsed() > REST) {
@@ -301,6 +317,16 @@ async fn within<T, E: Into<Trouble>>(
     match timeout_at(deadline.min(Instant::now() + STEP), step).await {
         Ok(done) => done.map_err(Into::into),
         Err(_) => Err(Trouble::TooSlow),
+    }
+}
+
+/// What went wrong, for operators: with its cause.
+fn in_full(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::TooSlow => "it did not answer in time".to_owned(),
+        Trouble::NoConnection(error) => format!("it could not be reached: {error}"),
+        Trouble::Unreadable(_) => "its answer could not be read".to_owned(),
+        Trouble::Smtp(error) => format!("it did not let us in: {error}"),
     }
 }
 

@@ -132,6 +132,41 @@ pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How far the tables are, seen from this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tables {
+    /// Up to date.
+    UpToDate,
+    /// So many migrations are missing.
+    Behind(usize),
+    /// A newer version has migrated them.
+    Ahead,
+}
+
+/// Looks how far the tables are, and changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn tables(pool: &PgPool) -> sqlx::Result<Tables> {
+    // The table of migrations is sqlx's own, and not there before the first one.
+    let is_there: bool =
+        sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(pool).await?;
+    let applied: Vec<i64> = match is_there {
+        true => {
+            sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(pool).await?
+        }
+        false => Vec::new(),
+    };
+    let known: Vec<i64> = sqlx::migrate!().iter().map(|migration| migration.version).collect();
+    if applied.iter().any(|version| !known.contains(version)) {
+        return Ok(Tables::Ahead);
+    }
+    Ok(match known.iter().filter(|version| !applied.contains(version)).count() {
+        0 => Tables::UpToDate,
+        missing => Tables::Behind(missing),
+    })
+}
+
 /// Whether an error means that the database cannot serve us now, which is nobody's mistake and
 /// passes: a page answers 503. Any other is a fault of ours.
 pub fn is_gone(error: &sqlx::Error) -> bool {
@@ -174,9 +209,14 @@ mod tests {
         let scratch = Scratch::new();
         let server = server(&scratch).await;
         let pool = connect(server.connect_options(), 0).await.unwrap();
+        let Tables::Behind(missing) = tables(&pool).await.unwrap() else {
+            panic!("a new database has no tables")
+        };
+        assert_eq!(missing, sqlx::migrate!().iter().count());
         let (one, two) = tokio::join!(migrate(&pool), migrate(&pool));
         one.and(two).unwrap();
         migrate(&pool).await.unwrap();
+        assert_eq!(tables(&pool).await.unwrap(), Tables::UpToDate);
         let limit: String = sqlx::query_scalar("show statement_timeout").fetch_one(&pool).await.unwrap();
         assert_eq!(limit, "10s");
 

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::{
     accounts::{
-        accepted_forms, budgets, deletion, devices, email_changes, generated_passwords, notices,
+        accepted_forms, budgets, deletion, devices, email_changes, generated_passwords, invitations, notices,
         registrations, sessions, support_requests,
     },
     captcha, mail,
@@ -48,6 +48,7 @@ async fn purge(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx::Resu
         generated_passwords::purge(connection, now).await,
         email_changes::purge(connection, now).await,
         deletion::purge(connection, now).await,
+        invitations::purge(connection, now).await,
         notices::purge(connection, now).await,
         support_requests::purge(connection, now).await,
         mail::purge(connection, now).await,

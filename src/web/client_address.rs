@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::state::App;
 use crate::domain::Client;
@@ -22,24 +23,60 @@ impl FromRequestParts<App> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |ConnectInfo(peer)| peer.ip().to_canonical());
         let user_agent =
             parts.headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
         Ok(Self {
-            address: client_address(peer, &parts.headers, &app.config.trusted_proxies),
+            address: seen(peer_address(parts), &parts.headers, &app.config.trusted_proxies).address,
             user_agent: user_agent.unwrap_or_default().chars().take(USER_AGENT_CHARACTERS).collect(),
         })
     }
 }
 
+/// What the site makes of a request's forwarding headers, for whoever sets a proxy up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forwarding {
+    /// It has none.
+    None,
+    /// They come from a trusted proxy.
+    Believed,
+    /// They come from somebody else, or contradict each other.
+    NotBelieved,
+}
+
+/// For whom the site takes a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The address that the client counts as.
+    pub address: IpAddr,
+    /// How that was found out.
+    pub forwarding: Forwarding,
+}
+
+impl FromRequestParts<App> for Seen {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        Ok(seen(peer_address(parts), &parts.headers, &app.config.trusted_proxies))
+    }
+}
+
+fn peer_address(parts: &Parts) -> IpAddr {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::from([0, 0, 0, 0]), |ConnectInfo(peer)| peer.ip().to_canonical())
+}
+
 /// The last address, read from the right, that no proxy of ours vouches for. Everything to its
 /// left may have been written by anybody.
-fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+fn seen(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Seen {
+    let believed = |address| Seen { address, forwarding: Forwarding::Believed };
+    let not_believed = Seen { address: peer, forwarding: Forwarding::NotBelieved };
+    let none = Seen { address: peer, forwarding: Forwarding::None };
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    if !is_trusted(&peer) {
-        warn_of_forwarding(headers);
-        return peer;
+    let (one, other) = (headers.contains_key(X_FORWARDED_FOR), headers.contains_key(header::FORWARDED));
+    if !is_trusted(&peer) && (one || other) {
+        warn_of_forwarding();
+        return not_believed;
     }
     let walk = |hops: Vec<Option<IpAddr>>| {
         let mut client = peer;
@@ -53,14 +90,14 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAdd
         }
         client
     };
-    match (headers.contains_key(X_FORWARDED_FOR), headers.contains_key(header::FORWARDED)) {
-        (false, false) => peer,
-        (true, false) => walk(forwarded_for(headers)),
-        (false, true) => walk(forwarded(headers)),
+    match (one, other) {
+        (false, false) => none,
+        (true, false) => believed(walk(forwarded_for(headers))),
+        (false, true) => believed(walk(forwarded(headers))),
         // A proxy that writes one of them lets the other through as its client wrote it.
         (true, true) => {
             let (one, other) = (walk(forwarded_for(headers)), walk(forwarded(headers)));
-            if one == other { one } else { peer }
+            if one == other { believed(one) } else { not_believed }
         }
     }
 }
@@ -95,15 +132,11 @@ fn node_address(node: &str) -> Option<IpAddr> {
 }
 
 /// Said once: behind a proxy that is not trusted, everybody counts as one client.
-fn warn_of_forwarding(headers: &HeaderMap) {
+fn warn_of_forwarding() {
     static ONCE: Once = Once::new();
-    if headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(header::FORWARDED) {
-        ONCE.call_once(|| {
-            tracing::warn!(
-                "a forwarding header came from an address that is not in VESTIBULE_TRUSTED_PROXIES"
-            );
-        });
-    }
+    ONCE.call_once(|| {
+        tracing::warn!("a forwarding header came from an address that is not in VESTIBULE_TRUSTED_PROXIES");
+    });
 }
 
 #[cfg(test)]
@@ -115,7 +148,7 @@ mod tests {
     fn address(peer: &str, headers: &[(HeaderName, &str)]) -> String {
         let trusted = ["127.0.0.1/32", "10.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-        client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
+        seen(peer.parse().unwrap(), &headers, &trusted).address.to_string()
     }
 
     #[test]
@@ -161,5 +194,17 @@ mod tests {
             let headers: Vec<_> = headers.into_iter().chain([(name.clone(), proxys)]).collect();
             prop_assert_eq!(address("127.0.0.1", &headers), "192.0.2.7");
         }
+    }
+
+    #[test]
+    fn what_became_of_the_headers_is_told() {
+        let header = |value: &str| HeaderMap::from_iter([(X_FORWARDED_FOR, value.parse().unwrap())]);
+        let trusted = ["127.0.0.1/32".parse().unwrap()];
+        let told =
+            |peer: &str, headers: &HeaderMap| seen(peer.parse().unwrap(), headers, &trusted).forwarding;
+        assert_eq!(told("127.0.0.1", &HeaderMap::new()), Forwarding::None);
+        assert_eq!(told("198.51.100.1", &HeaderMap::new()), Forwarding::None);
+        assert_eq!(told("127.0.0.1", &header("192.0.2.7")), Forwarding::Believed);
+        assert_eq!(told("198.51.100.1", &header("192.0.2.7")), Forwarding::NotBelieved);
     }
 }

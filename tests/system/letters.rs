@@ -76,6 +76,35 @@ async fn letters_go_over_starttls_and_over_tls_from_the_first_byte_by_who_has_lo
 }
 
 #[tokio::test]
+async fn vestibule_check_shakes_hands_over_tls_logs_in_and_sends_a_letter() {
+    let system = System::new().await;
+    let (postfix, certificate) = (&system.postfix, system.postfix.certificate());
+    let certificate = certificate.to_str().expect("a path");
+    let check = async |url: &str, certificate: &str| {
+        let settings = [
+            ("SMTP_URL", url),
+            ("SSL_CERT_FILE", certificate),
+            ("MAIL_FROM", "Vestibule <no-reply@vestibule.example>"),
+            ("PUBLIC_URL", "http://localhost:1"),
+        ];
+        let arguments = ["check", "--mail-to", "ann@example.com"];
+        String::from_utf8(Program::run_beside(&arguments, &settings).await.stdout).expect("UTF-8")
+    };
+    for url in [postfix.starttls_url(), postfix.wrapped_url()] {
+        let text = check(&url, certificate).await;
+        assert!(text.contains("answers over TLS and lets us in"), "{text}");
+        assert!(text.contains("good  letter    handed over: 250 2.0.0 Ok"), "{text}");
+        postfix.letter_to("ann").await;
+    }
+    let wrong = postfix.starttls_url().replacen("%40d@", "@", 1);
+    for (url, certificate) in [(wrong, certificate), (postfix.wrapped_url(), "/dev/null")] {
+        let text = check(&url, certificate).await;
+        assert!(text.contains("bad   mail") && text.contains("bad   letter"), "{text}");
+        assert!(!text.contains("answers over TLS"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_password_and_a_certificate_that_nobody_vouches_for_hand_no_letter_over() {
     let system = System::new().await;
     let postfix = &system.postfix;

@@ -86,6 +86,10 @@ async fn every_kind_has_a_sentence_and_one_from_a_newer_version_says_so() {
             "artist account was taken".to_owned(),
         ),
         ("disowned_by_notice", "", "“This was not me” was answered".to_owned()),
+        ("locked_by_operators", "", "The operators of this site locked your account".to_owned()),
+        ("unlocked_by_operators", "", "The operators of this site unlocked your account.".to_owned()),
+        ("sessions_ended_by_operators", "", "The operators of this site ended all your sessions.".to_owned()),
+        ("deletion_asked_by_operators", "", "The operators of this site asked for the deletion".to_owned()),
         (
             "teleported",
             r#"{"to": "Mars"}"#,

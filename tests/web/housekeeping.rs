@@ -3,7 +3,7 @@
 use time::Duration;
 use vestibule::{
     accounts::{
-        accepted_forms, budgets, deletion, devices, email_changes, generated_passwords, notices,
+        accepted_forms, budgets, deletion, devices, email_changes, generated_passwords, invitations, notices,
         registrations, sessions, support_requests,
     },
     captcha, mail,
@@ -16,7 +16,7 @@ const BOB: &str = "bob@example.com";
 const OF_ANN: &str = "users where email_key = 'ann@example.com'";
 
 /// What is kept, and for how long. The longest come last, as rows of the shorter ones are among them.
-const KEPT: [(&str, Duration); 14] = [
+const KEPT: [(&str, Duration); 15] = [
     ("accepted_forms", accepted_forms::REMEMBERED),
     ("captchas", captcha::store::LIFETIME),
     ("generated_passwords", generated_passwords::LIFETIME),
@@ -25,6 +25,7 @@ const KEPT: [(&str, Duration); 14] = [
     ("registrations", registrations::LIFETIME),
     ("email_changes", email_changes::LIFETIME),
     ("notices", notices::LIFETIME),
+    ("invitations", invitations::LIFETIME),
     (OF_ANN, deletion::GRACE),
     ("letters", mail::KEPT),
     ("sessions", sessions::REMEMBERED),
@@ -49,6 +50,7 @@ async fn fill(site: &Site) {
     site.user(ANN).await.ask_for_deletion().await.is(303);
     site.visitor().open("/register").await.is(200);
     site.visitor().post("/support", "email=nobody%40example.com&message=Help").await.is(303);
+    site.says(&["users", "invite", "eve@example.com"]);
     site.all_settled().await;
 }
 

@@ -2,7 +2,8 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 
 use crate::{
-    domain::{AccountType, CaptchaId, EmailAddress, FormId, Password, RegionId},
+    accounts::invitations::{self, Invitation},
+    domain::{AccountType, CaptchaId, EmailAddress, FormId, InvitationId, Password, RegionId, Token},
     regions::{Hint, Languages},
     web::{
         fields::{
@@ -13,6 +14,9 @@ use crate::{
         state::App,
     },
 };
+
+/// What is said where two forms came with one invitation.
+const INVITATION_IS_USED: &str = "Your invitation was used already. Enter the result of the task.";
 
 /// The fields, in their order on the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub struct RegistrationForm {
     region_was: String,
     pub account_type: String,
     form_id: String,
+    /// The secret of an invitation, as its link carries it.
+    pub invite: String,
     #[serde(flatten)]
     sent_captcha: SentCaptcha,
     #[serde(skip)]
@@ -58,6 +64,15 @@ pub struct RegistrationForm {
     pub captcha: Option<CaptchaField>,
 }
 
+/// What a registration costs whoever makes it; spent when the form is accepted.
+#[derive(Clone, Copy, Debug)]
+pub enum Admission {
+    /// A captcha, where there are any.
+    Captcha(Option<CaptchaId>),
+    /// An invitation, in its place.
+    Invitation(InvitationId),
+}
+
 /// The form as understood.
 #[derive(Debug)]
 pub struct RegistrationRequest {
@@ -65,8 +80,7 @@ pub struct RegistrationRequest {
     pub password: Password,
     pub region_id: RegionId,
     pub account_type: AccountType,
-    /// The captcha to spend, where one was asked.
-    pub captcha: Option<CaptchaId>,
+    pub admission: Admission,
     pub form_id: FormId,
 }
 
@@ -74,6 +88,17 @@ impl RegistrationForm {
     /// An empty one with a captcha of its own.
     pub async fn empty(app: &App, connection: &mut PgConnection) -> sqlx::Result<Self> {
         Ok(Self { captcha: CaptchaField::new(app, connection).await?, ..Self::default() })
+    }
+
+    /// An empty one for whoever follows an invitation's link, without a captcha; `None` where the invitation was
+    /// used, has run out or never was.
+    pub async fn invited(
+        app: &App,
+        connection: &mut PgConnection,
+        invite: String,
+    ) -> sqlx::Result<Option<Self>> {
+        let invitation = invitation(app, connection, &invite).await?;
+        Ok(invitation.map(|found| Self { invite, email: found.email.to_string(), ..Self::default() }))
     }
 
     /// Whether this is the form as somebody sent it, rather than an empty one.
@@ -112,19 +137,26 @@ impl RegistrationForm {
                 self.region_id.clear();
             }
         }
-        let captcha = self.sent_captcha.judge(app, connection).await?;
-        let captcha = captcha.map_err(|words| self.complaints.add(Field::Captcha, words));
+        let admission = match invitation(app, connection, &self.invite).await? {
+            Some(invitation) => Ok(Admission::Invitation(invitation.id)),
+            None => {
+                self.invite.clear();
+                let captcha = self.sent_captcha.judge(app, connection).await?;
+                let captcha = captcha.map_err(|words| self.complaints.add(Field::Captcha, words));
+                captcha.map(Admission::Captcha)
+            }
+        };
         let account_type = AccountType::parse(&self.account_type)
             .ok_or_else(|| self.complaints.add(Field::AccountType, "Choose one of the two account types."));
-        match (email, region, captcha, account_type) {
-            (Ok(email), Ok(region), Ok(captcha), Ok(account_type)) if self.complaints.is_empty() => {
+        match (email, region, admission, account_type) {
+            (Ok(email), Ok(region), Ok(admission), Ok(account_type)) if self.complaints.is_empty() => {
                 let form_id = self.form_id();
                 Ok(Ok(RegistrationRequest {
                     email,
                     password: self.password,
                     region_id: region.id,
                     account_type,
-                    captcha,
+                    admission,
                     form_id,
                 }))
             }
@@ -134,7 +166,10 @@ impl RegistrationForm {
 
     /// The form with what was typed and a captcha that can be answered, without the password.
     async fn shown_again(self, app: &App, connection: &mut PgConnection) -> sqlx::Result<Self> {
-        let captcha = self.sent_captcha.again_or_new(app, connection).await?;
+        let captcha = match self.invite.is_empty() {
+            true => self.sent_captcha.again_or_new(app, connection).await?,
+            false => None,
+        };
         Ok(Self { captcha, password: Password::default(), ..self })
     }
 
@@ -144,8 +179,8 @@ impl RegistrationForm {
         Ok(Self { captcha, password: Password::default(), ..self })
     }
 
-    /// The form with a complaint about the captcha alone: another request spent it meanwhile.
-    pub async fn captcha_is_spent(
+    /// The form with a complaint about the captcha alone: another request spent it, or the invitation, meanwhile.
+    pub async fn admission_is_spent(
         request: RegistrationRequest,
         app: &App,
         connection: &mut PgConnection,
@@ -159,7 +194,25 @@ impl RegistrationForm {
             form_id: request.form_id.to_string(),
             ..Self::empty(app, connection).await?
         };
-        form.complaints.add(Field::Captcha, captcha::USED_ALREADY);
+        form.complaints.add(
+            Field::Captcha,
+            match request.admission {
+                Admission::Captcha(_) => captcha::USED_ALREADY,
+                Admission::Invitation(_) => INVITATION_IS_USED,
+            },
+        );
         Ok(form)
+    }
+}
+
+/// The invitation whose secret this is, where it can be used.
+async fn invitation(
+    app: &App,
+    connection: &mut PgConnection,
+    invite: &str,
+) -> sqlx::Result<Option<Invitation>> {
+    match Token::parse(invite) {
+        Some(token) => invitations::by_token(connection, token.hash(), app.clock.now()).await,
+        None => Ok(None),
     }
 }

@@ -18,6 +18,8 @@ pub struct RegistrationPage<'a> {
     pub form: RegistrationForm,
     /// What makes a form that is sent twice one form.
     pub form_id: FormId,
+    /// Whether its address names an invitation that cannot be used any more.
+    pub invitation_is_gone: bool,
     pub config: &'a Config,
 }
 

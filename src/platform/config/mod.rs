@@ -87,6 +87,13 @@ pub struct Secret(pub String);
 #[error("{}", .0.join("\n"))]
 pub struct WrongSettings(Vec<String>);
 
+impl WrongSettings {
+    /// Each of them.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
 impl Config {
     /// Reads the environment, and for what it does not say the file `.env` where there is one.
     ///
@@ -240,6 +247,11 @@ impl PublicUrl {
     /// The host alone.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or("localhost")
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or(80)
     }
 
     /// Whether people reach us over TLS.

@@ -2,6 +2,7 @@
 //! a [`Visitor`], who is a browser without scripts; and a [`Browser`], which is Chromium.
 
 mod browser;
+mod commands;
 mod database;
 mod letters;
 mod notices;

@@ -11,7 +11,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{Visitor, until};
+use super::{ScratchFolder, Visitor, until};
 
 /// The program itself, as an operator runs it, in an environment that holds nothing but what the
 /// test sets; it is killed when its value goes.
@@ -45,6 +45,13 @@ impl Program {
     /// Runs it to its end.
     pub fn run(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
         command(folder, arguments, settings).output().expect("the program")
+    }
+
+    /// Runs it to its end, in a folder of its own, while the test's servers go on answering.
+    pub async fn run_beside(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+        let folder = ScratchFolder::new();
+        let mut command = command(folder.path(), arguments, settings);
+        tokio::task::spawn_blocking(move || command.output().expect("the program")).await.expect("its end")
     }
 
     /// Runs it to its end with this on its standard input.

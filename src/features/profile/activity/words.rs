@@ -53,6 +53,15 @@ pub fn sentence(event: Option<&Event>, languages: &Languages) -> String {
             "“This was not me” was answered to a notice. All sessions ended, and the password no longer works."
                 .to_owned()
         }
+        Event::LockedByOperators => {
+            "The operators of this site locked your account, and all sessions ended.".to_owned()
+        }
+        Event::UnlockedByOperators => "The operators of this site unlocked your account.".to_owned(),
+        Event::SessionsEndedByOperators => "The operators of this site ended all your sessions.".to_owned(),
+        Event::DeletionAskedByOperators => {
+            "The operators of this site asked for the deletion of all your data here, and all sessions ended."
+                .to_owned()
+        }
     }
 }
 

@@ -4,6 +4,10 @@
 //! A user in their grace is logged out, and takes it back by logging in; one of two accounts is hidden
 //! at once, and taken back by a button. A change of address that can still be undone keeps its user.
 
+mod letter;
+
+pub use letter::DeletionByOperatorsLetter;
+
 use sqlx::{Connection, PgConnection};
 use time::{Duration, OffsetDateTime};
 
@@ -13,7 +17,10 @@ use super::{
     sessions,
     users::User,
 };
-use crate::domain::{AccountId, AccountType, Client, UserId};
+use crate::{
+    domain::{AccountId, AccountType, Client, UserId},
+    mail,
+};
 
 /// How long a deletion can be taken back.
 pub const GRACE: Duration = Duration::days(7);
@@ -29,13 +36,48 @@ pub async fn ask(
     if user.deletion_due_at.is_some() {
         return Ok(false);
     }
-    sqlx::query!("update users set deletion_due_at = $2 where id = $1", user.id as UserId, now + GRACE)
-        .execute(&mut *connection)
-        .await?;
-    sessions::end_all(connection, user.id, None).await?;
+    begin(connection, user.id, now + GRACE).await?;
     activity::record(connection, user.id, &Event::DeletionAsked, Some(client), now).await?;
     tell(connection, user, NoticeKind::DeletionAsked, client, now).await?;
     Ok(true)
+}
+
+/// The same, asked for by operators. Returns when the grace is over, also where it had begun already, which
+/// changes nothing.
+pub async fn ask_by_operators(
+    connection: &mut PgConnection,
+    user: &User,
+    now: OffsetDateTime,
+) -> sqlx::Result<OffsetDateTime> {
+    if let Some(due) = user.deletion_due_at {
+        return Ok(due);
+    }
+    begin(connection, user.id, now + GRACE).await?;
+    activity::record(connection, user.id, &Event::DeletionAskedByOperators, None, now).await?;
+    mail::enqueue::<DeletionByOperatorsLetter>(connection, &user.email, Some(user.id.0), now).await?;
+    Ok(now + GRACE)
+}
+
+/// Deletes a user at once, with everything of theirs, whether or not an address is kept for them; by operators,
+/// in a transaction that holds the user. They are told.
+pub async fn delete_at_once(
+    connection: &mut PgConnection,
+    user: &User,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    begin(connection, user.id, now).await?;
+    let_users_go(connection, now).await?;
+    sqlx::query!("delete from users where id = $1", user.id as UserId).execute(&mut *connection).await?;
+    mail::enqueue::<DeletionByOperatorsLetter>(connection, &user.email, Some(user.id.0), now).await?;
+    Ok(())
+}
+
+async fn begin(connection: &mut PgConnection, user: UserId, due: OffsetDateTime) -> sqlx::Result<()> {
+    sqlx::query!("update users set deletion_due_at = $2 where id = $1", user as UserId, due)
+        .execute(&mut *connection)
+        .await?;
+    sessions::end_all(connection, user, None).await?;
+    Ok(())
 }
 
 /// Ends a user's grace, in a transaction: they stay. Returns false where there is none.
@@ -150,13 +192,7 @@ pub async fn purge(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx::
 /// long that takes. Returns false where there is none.
 async fn delete_one_user(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx::Result<bool> {
     let mut tx = connection.begin().await?;
-    // The database refuses to delete a user before their time, which it learns here.
-    sqlx::query!(
-        "select set_config('vestibule.now', $1::timestamptz::text, true) as time, set_config('statement_timeout', '0', true) as patience",
-        now
-    )
-    .fetch_one(&mut *tx)
-    .await?;
+    let_users_go(&mut tx, now).await?;
     let users = sqlx::query!(
         "delete from users where id = (
              select id from users where deletion_due_at <= $1 and not exists (
@@ -171,4 +207,16 @@ async fn delete_one_user(connection: &mut PgConnection, now: OffsetDateTime) -> 
     .await?;
     tx.commit().await?;
     Ok(users.rows_affected() == 1)
+}
+
+/// Lets this transaction delete whoever's time has come, however long that takes. The database refuses to delete
+/// a user before their time, which it learns here.
+async fn let_users_go(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx::Result<()> {
+    sqlx::query!(
+        "select set_config('vestibule.now', $1::timestamptz::text, true) as time, set_config('statement_timeout', '0', true) as patience",
+        now
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(())
 }
