@@ -261,9 +261,9 @@ fn entries(region: &Region) -> Vec<(Vec<String>, Entry)> {
     found.into_iter().collect()
 }
 
-/// Whether people write this name in Latin letters: that of a country, of a region in its own country's
-/// languages, and those in languages whose speakers often have no other keyboard. Scripts that write no vowels, and Japanese where it reads
-/// Chinese characters in its own way, make no names by rule.
+/// Whether people write this name in Latin letters: that of a country, that of a region in its own
+/// country's languages, and those in languages whose speakers often have no other keyboard. Scripts that
+/// write no vowels, and Japanese where it reads Chinese characters in its own way, make no names by rule.
 fn is_romanised(region: &Region, spelling: &Spelling) -> bool {
     const OFTEN: [&str; 5] = ["ru", "uk", "bg", "el", "zh"];
     const NEVER: [&str; 12] = ["en", "ar", "fa", "he", "ur", "ps", "sd", "th", "lo", "km", "my", "ug"];

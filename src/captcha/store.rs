@@ -30,7 +30,7 @@ pub enum Shown {
 pub enum Verdict {
     /// Right, now or before: the captcha is solved.
     Right,
-    /// Not the answer; the same picture may be answered again.
+    /// Not the answer; the same task may be answered again.
     Wrong,
     /// No answer counts any more, a new captcha is needed: its time is over, it was spent or never
     /// made, or this was one wrong answer too many. Also where it was wrong and the captcha cannot be
@@ -127,7 +127,7 @@ pub async fn check(
     })
 }
 
-/// Whether it was answered and can still be spent: then a page says so and shows no picture. `None`
+/// Whether it was answered and can still be spent: then a page says so and shows no task. `None`
 /// where no answer counts any more, or it is to be answered and cannot be seen or heard again.
 pub async fn is_solved(
     connection: &mut PgConnection,

@@ -75,7 +75,7 @@ async fn two_forms_at_once_cannot_share_one() {
 }
 
 #[tokio::test]
-async fn the_third_wrong_answer_brings_another_picture() {
+async fn the_third_wrong_answer_brings_another_task() {
     let site = Site::start().await;
     let mut ann = site.visitor();
     let form = ann.registration_form("ann@example.com", PASSWORD).await;
@@ -123,7 +123,7 @@ async fn a_solved_one_stays_with_the_form_when_its_picture_cannot_be_seen_again(
 }
 
 #[tokio::test]
-async fn another_picture_is_had_without_losing_the_form_or_hearing_complaints() {
+async fn another_task_is_had_without_losing_the_form_or_hearing_complaints() {
     let site = Site::start().await;
     let mut ann = site.visitor();
     let form = ann.open("/register").await.form("/register").fill("email", "ann@example.com");

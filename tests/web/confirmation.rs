@@ -69,7 +69,7 @@ async fn after_ten_wrong_passwords_a_captcha_is_wanted() {
 }
 
 #[tokio::test]
-async fn another_picture_is_had_on_the_slowed_form_without_losing_the_link() {
+async fn another_task_is_had_on_the_slowed_form_without_losing_the_link() {
     let site = Site::start().await;
     site.visitor().register("ann@example.com", PASSWORD).await;
     let link = site.sink.letter_to("ann@example.com").await.link();

@@ -109,7 +109,7 @@ async fn slowed(stranger: &mut Visitor) -> Page {
 }
 
 #[tokio::test]
-async fn another_picture_is_had_without_losing_the_form_and_without_trying() {
+async fn another_task_is_had_without_losing_the_form_and_without_trying() {
     let site = Site::start().await;
     let mut stranger = site.visitor();
     let form = slowed(&mut stranger).await.form("/login").forge("next", "/profile?because=already-confirmed");

@@ -149,7 +149,7 @@ async fn a_double_click_registers_once() {
 }
 
 #[tokio::test]
-async fn another_picture_keeps_even_the_password() {
+async fn another_task_keeps_even_the_password() {
     let site = Site::start().await;
     let browser = site.browser("/register").await;
     browser.type_into("#password", PASSWORD).await;
