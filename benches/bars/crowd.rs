@@ -78,7 +78,7 @@ fn with_large_head(site: &Site) -> anyhow::Result<TcpStream> {
 }
 
 /// How long the slowest hundredth of some looks at a page takes at least, in milliseconds.
-fn slowest_hundredth(site: &Site) -> anyhow::Result<f64> {
+pub fn slowest_hundredth(site: &Site) -> anyhow::Result<f64> {
     const LOOKS: usize = 3000;
     let mut connection = Connection::open(site.address)?;
     let mut took = Vec::with_capacity(LOOKS);

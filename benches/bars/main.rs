@@ -1,6 +1,6 @@
 //! How the site stands to the bars that were set for it: `cargo bench --bench bars`.
 //!
-//! It needs PostgreSQL's programs and two cores, and takes about twelve minutes. The site is the program
+//! It needs PostgreSQL's programs and two cores, and takes about fifteen minutes. The site is the program
 //! as it is shipped, with its default settings, logs, budgets and a durable embedded PostgreSQL on
 //! disk; the load comes from this program, by way of the same cores. What is compared is measured in
 //! the same run, in turns, and the median of the rounds' ratios counts, so that it means something on
@@ -11,6 +11,7 @@ mod histories;
 
 mod letters;
 mod load;
+mod mix;
 mod recovery;
 mod site;
 mod smtp;
@@ -65,7 +66,7 @@ fn main() -> anyhow::Result<()> {
     let data_dir = folder.path().join("data");
     let site = Site::start(&data_dir, None)?;
     seed(&site)?;
-    let bars: [(&str, Measure); 13] = [
+    let bars: [(&str, Measure); 15] = [
         ("memory", memory),
         ("weight", weight),
         ("login", login),
@@ -75,6 +76,8 @@ fn main() -> anyhow::Result<()> {
         ("regions", hints),
         ("pictures", pictures),
         ("crowd", crowd::crowd),
+        ("flood", mix::flood),
+        ("mix", mix::mix),
         ("storm", letters::storm),
         ("depth", letters::depth),
         ("throughput", letters::throughput),

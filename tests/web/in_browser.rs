@@ -174,7 +174,7 @@ async fn the_task_is_played_to_its_end_and_a_new_one_too_until_it_is_gone() {
             (played.json().as_u64() == Some(sounds)).then_some(())
         })
         .await;
-        browser.says(play, "Play the task").await;
+        browser.says(play, "Hear the task").await;
     };
     browser.click(play).await;
     browser.says(play, "Playing…").await;
@@ -190,7 +190,7 @@ async fn the_task_is_played_to_its_end_and_a_new_one_too_until_it_is_gone() {
     site.sql("delete from captchas").await;
     browser.click(play).await;
     browser.says(".captcha [role=status]", "This task cannot be heard any more.").await;
-    browser.says(play, "Play the task").await;
+    browser.says(play, "Hear the task").await;
 }
 
 #[tokio::test]
