@@ -96,11 +96,13 @@ async fn every_kind_has_a_sentence_and_one_from_a_newer_version_says_so() {
             "Something that only a newer version of this site can tell.".to_owned(),
         ),
     ];
-    for (kind, details, sentence) in kinds {
+    // Each is the newest: a page shows twenty.
+    for (hour, (kind, details, sentence)) in kinds.into_iter().enumerate() {
         let details = if details.is_empty() { "null".to_owned() } else { format!("'{details}'") };
         let happen = format!(
             "insert into activity (id, user_id, happened_at, kind, details)
-             select gen_random_uuid(), id, '2100-01-01', '{kind}', {details} from users"
+             select gen_random_uuid(), id, '2100-01-01'::timestamptz + {hour} * interval '1 hour', '{kind}', {details}
+             from users"
         );
         site.sql(&happen).await;
         let said = ann.open(PAGE).await.texts(".facts dd");
