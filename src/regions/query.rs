@@ -15,7 +15,7 @@ use super::{
 const MOST_CUTS: usize = 3;
 
 /// More words than these are no name.
-const MOST_WORDS: usize = 10;
+const MOST_WORDS: usize = 8;
 
 /// How much worse than the word itself it is that …
 /// … it is written in another usual way.
