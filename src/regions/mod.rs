@@ -163,13 +163,16 @@ fn ways(query: &str, typed: &str) -> impl Iterator<Item = (String, Slips, u16)> 
     // No name has these signs, but other keyboards have letters there.
     let is_of_other_keys = query.contains(['[', ']', ';', '{', '}', '<', '>', '`']);
     let way = |slips: Slips, penalty: u16| move |text: String| (text, slips, penalty);
-    let foreign = other_keys.clone().into_iter().filter(move |_| is_of_other_keys);
-    foreign
+    let other_keys_where = |wanted: bool| {
+        let is_wanted = is_of_other_keys == wanted;
+        other_keys.clone().into_iter().filter(move |_| is_wanted)
+    };
+    other_keys_where(true)
         .map(way(Slips::None, OTHER_LAYOUT))
         .chain(query::initials(typed).map(way(Slips::None, 0)))
         .chain(once(typed.to_owned()).map(way(Slips::None, 0)))
         .chain(once_with(|| query::composed(typed)).flatten().map(way(Slips::None, 0)))
-        .chain(other_keys.clone().into_iter().map(way(Slips::None, OTHER_LAYOUT)))
+        .chain(other_keys_where(false).map(way(Slips::None, OTHER_LAYOUT)))
         .chain(once_with(|| query::parted(typed)).flatten().map(way(Slips::None, SPACES)))
         .chain(once(typed.to_owned()).map(way(Slips::InUnknown(1), 0)))
         .chain(once_with(|| query::syllables_swapped(query)).flatten().map(way(Slips::None, SLIPS[1].into())))

@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use crate::{
     accounts::budgets::{Budget, Subject, Usage},
     captcha::{
-        self, Task,
+        self,
         store::{self, Shown, Verdict},
     },
     domain::CaptchaId,
@@ -242,21 +242,24 @@ pub fn routes() -> Router<App> {
 
 /// What is there, without a look or a hearing: neither is made, nor counted.
 async fn describe(Path(file): Path<String>) -> Result<Response, PageError> {
-    let (_, kind) = file.split_once('.').ok_or(PageError::NotFound)?;
-    let content_type = match kind {
-        "png" => "image/png",
-        "wav" => "audio/wav",
-        _ => return Err(PageError::NotFound),
-    };
+    let (_, _, content_type) = parts(&file)?;
     Ok(([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")], ()).into_response())
 }
 
+/// Which captcha a file shows, how, and the type of its content.
+fn parts(file: &str) -> Result<(&str, Shown, &'static str), PageError> {
+    match file.split_once('.') {
+        Some((id, "png")) => Ok((id, Shown::Picture, "image/png")),
+        Some((id, "wav")) => Ok((id, Shown::Sound, "audio/wav")),
+        _ => Err(PageError::NotFound),
+    }
+}
+
 async fn show(State(app): State<App>, Path(file): Path<String>) -> Result<Response, PageError> {
-    let (id, kind) = file.split_once('.').ok_or(PageError::NotFound)?;
-    let (shown, content_type, make): (_, _, fn(&Task) -> Vec<u8>) = match kind {
-        "png" => (Shown::Picture, "image/png", captcha::picture),
-        "wav" => (Shown::Sound, "audio/wav", captcha::sound),
-        _ => return Err(PageError::NotFound),
+    let (id, shown, content_type) = parts(&file)?;
+    let make = match shown {
+        Shown::Picture => captcha::picture,
+        Shown::Sound => captcha::sound,
     };
     let id = id.parse().map_err(|_| PageError::NotFound)?;
     // Before the task, since that counts: nobody loses a look or a hearing to a rush.
