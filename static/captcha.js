@@ -67,10 +67,10 @@ async function hear() {
   play.textContent = words;
 }
 
-/** Plays it, until its end or until somebody pauses it. */
+/** Plays it, until its end, or until it is paused or breaks off. */
 async function sound(file) {
   audio.src = URL.createObjectURL(file);
-  const isOver = new Promise((done) => { audio.onpause = done; });
+  const isOver = new Promise((done) => { audio.onpause = audio.onerror = done; });
   await audio.play();
   await isOver;
   URL.revokeObjectURL(audio.src);
