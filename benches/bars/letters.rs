@@ -82,7 +82,7 @@ impl<'a> Post<'a> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn number(url: &str, question: &str) -> anyhow::Result<i64> {
+pub async fn number(url: &str, question: &str) -> anyhow::Result<i64> {
     let mut connection = PgConnection::connect(url).await?;
     let number = sqlx::query_scalar(AssertSqlSafe(question)).fetch_one(&mut connection).await?;
     connection.close().await?;
@@ -198,16 +198,35 @@ fn claim(post: &Post<'_>, letters: u32) -> anyhow::Result<f64> {
     Ok(median(&times))
 }
 
-/// Milliseconds for each of so many letters.
-fn deliver(post: &Post<'_>, letters: u32) -> anyhow::Result<f64> {
-    let first = post.service.count();
-    let _running = post.instance(&[])?;
+/// What each of some letters took, in milliseconds.
+struct Delivered {
+    elapsed: f64,
+    /// CPU of the process, its start included.
+    process: f64,
+    /// CPU of PostgreSQL.
+    database: f64,
+}
+
+impl Delivered {
+    fn per_second(&self) -> f64 {
+        1e3 / self.elapsed
+    }
+}
+
+fn deliver(post: &Post<'_>, letters: u32) -> anyhow::Result<Delivered> {
+    let each = |seconds: f64| seconds * 1e3 / f64::from(letters);
+    let (first, database) = (post.service.count(), post.beside.database_cpu()?);
+    let running = post.instance(&[])?;
     let start = Instant::now();
     while post.service.count() < first + letters {
         ensure!(start.elapsed() < Duration::from_secs(60), "letters do not leave");
         thread::sleep(Duration::from_micros(200));
     }
-    Ok(start.elapsed().as_secs_f64() * 1e3 / f64::from(letters))
+    Ok(Delivered {
+        elapsed: each(start.elapsed().as_secs_f64()),
+        process: each(running.cpu()?),
+        database: each(post.beside.database_cpu()? - database),
+    })
 }
 
 /// Somebody whose letter is the last of all.
@@ -257,16 +276,21 @@ pub fn throughput(site: &Site) -> anyhow::Result<()> {
     const LETTERS: u32 = 3_000;
     let post = Post::new(site, "throughput")?;
     let (mut ratios, mut ours, mut theirs) = (vec![], vec![], vec![]);
+    let (mut of_site, mut of_database) = (vec![], vec![]);
     for _ in 0..ROUNDS {
         let bare = bare_letters_per_second(&post, LETTERS)?;
         post.promise(LETTERS)?;
-        let leaving = 1e3 / deliver(&post, LETTERS)?;
-        ratios.push(leaving / bare);
-        ours.push(leaving);
+        let left = deliver(&post, LETTERS)?;
+        ratios.push(left.per_second() / bare);
+        ours.push(left.per_second());
         theirs.push(bare);
+        of_site.push(left.process);
+        of_database.push(left.database);
     }
     at_least(0.5, "letters per second ÷ a loop of two commits and one send each", &ratios);
     note(&format!("{:.0} against {:.0} per second", median(&ours), median(&theirs)));
+    let (process, database) = (median(&of_site), median(&of_database));
+    note(&format!("{process:.2} ms of CPU of the process and {database:.2} of PostgreSQL, per letter"));
     Ok(())
 }
 

@@ -97,6 +97,11 @@ impl Load {
     pub fn per_second(&self) -> f64 {
         f64::from(self.answers) / self.elapsed.as_secs_f64()
     }
+
+    /// What each answer took of what is counted in seconds, in milliseconds.
+    pub fn milliseconds_each<const N: usize>(&self, before: [f64; N], after: [f64; N]) -> [f64; N] {
+        std::array::from_fn(|what| (after[what] - before[what]) * 1e3 / f64::from(self.answers))
+    }
 }
 
 /// Asks on several connections at once, each as soon as it has its answer, until `lasts` is over.

@@ -192,14 +192,12 @@ fn login(site: &Site) -> anyhow::Result<()> {
     let (mut log_ins, mut hashes) = (vec![], vec![]);
     for _ in 0..ROUNDS {
         let bare = bare_hashes_per_second(Duration::from_secs(3))?;
-        let spent = || Ok::<_, anyhow::Error>((site.cpu()?, site.database_cpu()?, site.hash_cpu()?));
-        let before = spent()?;
+        let before = site.cpu_beside_hashes()?;
         let load = load::run(site.address, VISITORS, LASTS, 303, one)?;
-        let after = spent()?;
-        let each = |seconds: f64| seconds * 1e3 / f64::from(load.answers);
-        of_site.push(each((after.0 - before.0) - (after.2 - before.2)));
-        of_database.push(each(after.1 - before.1));
-        costs.push(of_site.last().unwrap_or(&0.0) + of_database.last().unwrap_or(&0.0));
+        let [process, database] = load.milliseconds_each(before, site.cpu_beside_hashes()?);
+        of_site.push(process);
+        of_database.push(database);
+        costs.push(process + database);
         ratios.push(load.per_second() / bare);
         log_ins.push(load.per_second());
         hashes.push(bare);

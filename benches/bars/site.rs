@@ -171,6 +171,11 @@ impl Site {
         Ok(stat.cpu + stat.ended_cpu + backends.map(|(_, stat)| stat.cpu).sum::<f64>())
     }
 
+    /// CPU time in seconds: of the process without its hashes, and of its embedded database.
+    pub fn cpu_beside_hashes(&self) -> anyhow::Result<[f64; 2]> {
+        Ok([self.cpu()? - self.hash_cpu()?, self.database_cpu()?])
+    }
+
     /// Memory of the process, in MB: `VmRSS` for what it has now, `VmHWM` for the most it ever had.
     pub fn memory(&self, line: &str) -> anyhow::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
