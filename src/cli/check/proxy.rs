@@ -1,4 +1,7 @@
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use anyhow::{Context, ensure};
 use axum::{
@@ -12,14 +15,11 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
-};
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::Finding;
 use crate::{
-    platform::config::Config,
+    platform::{config::Config, tls},
     web::client_address::{Forwarding, Seen},
 };
 
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// No answer is longer, in bytes.
 const LONGEST: usize = 1_000;
 /// Nobody has this address (RFC 5737).
-const FORGED: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 254));
+const FORGED: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 254));
 const PATH: &str = "/healthz/client";
 
 /// What the site sees of a client that comes by way of `PUBLIC_URL`, and of one that lies about its address.
@@ -77,7 +77,8 @@ fn headers(config: &Config, seen: Seen, own: IpAddr) -> Finding {
             "proxy",
             format!("its headers are not believed: everybody behind it counts as {address}"),
             format!(
-                "add {address} to VESTIBULE_TRUSTED_PROXIES, where that is the proxy; and let it write one of X-Forwarded-For and Forwarded, and drop the other"
+                "add {address} to VESTIBULE_TRUSTED_PROXIES, where that is the proxy; and let it write one of \
+                 X-Forwarded-For and Forwarded, and drop the other"
             ),
         ),
         Forwarding::None if config.public_url.is_https() || address != own => Finding::bad(
@@ -109,7 +110,8 @@ async fn ask_patiently(
     forged: Option<(HeaderName, String)>,
 ) -> anyhow::Result<(Seen, IpAddr)> {
     let url = &config.public_url;
-    let stream = TcpStream::connect((url.host().trim_matches(['[', ']']), url.port())).await?;
+    let host = url.host().trim_matches(['[', ']']);
+    let stream = TcpStream::connect((host, url.port())).await?;
     let own = stream.local_addr()?.ip().to_canonical();
     let authority = url.origin();
     let (_, authority) = authority.split_once("://").context("an address has a scheme")?;
@@ -119,14 +121,8 @@ async fn ask_patiently(
     }
     let request = request.body(Body::empty())?;
     let seen = if url.is_https() {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from(url.host().trim_matches(['[', ']']).to_owned())?;
-        exchange(TlsConnector::from(Arc::new(tls)).connect(name, stream).await?, request).await?
+        let name = ServerName::try_from(host.to_owned())?;
+        exchange(tls::connector()?.connect(name, stream).await?, request).await?
     } else {
         exchange(stream, request).await?
     };
