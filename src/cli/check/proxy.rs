@@ -20,7 +20,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::Finding;
 use crate::{
     platform::{config::Config, tls},
-    web::client_address::{Forwarding, Seen},
+    web::client_address::{Forwarding, Seen, is_trusted},
 };
 
 /// How long an answer may take.
@@ -51,7 +51,7 @@ pub async fn findings(config: &Config) -> Vec<Finding> {
             Ok((seen, own)) if seen.address == FORGED => Finding::bad(
                 "proxy",
                 format!("whoever sends {told} can choose the address they count as"),
-                if is_trusted(config, own) {
+                if is_trusted(own, &config.trusted_proxies) {
                     "run this on a machine that VESTIBULE_TRUSTED_PROXIES does not name: this one is believed whatever \
                      it says"
                 } else {
@@ -63,10 +63,6 @@ pub async fn findings(config: &Config) -> Vec<Finding> {
         });
     }
     findings
-}
-
-fn is_trusted(config: &Config, address: IpAddr) -> bool {
-    config.trusted_proxies.iter().any(|network| network.contains(&address))
 }
 
 /// What a request tells that came as people's do; `own` is the address that this machine has towards `PUBLIC_URL`.
@@ -91,11 +87,13 @@ fn headers(config: &Config, seen: Seen, own: IpAddr) -> Finding {
         Forwarding::None => {
             Finding::good("proxy", format!("there is none; this machine is seen as {address}"))
         }
-        Forwarding::Believed if is_trusted(config, address) && address != own => Finding::bad(
-            "proxy",
-            format!("this machine is seen as {address}, which VESTIBULE_TRUSTED_PROXIES names"),
-            "let VESTIBULE_TRUSTED_PROXIES name nobody but the proxies",
-        ),
+        Forwarding::Believed if is_trusted(address, &config.trusted_proxies) && address != own => {
+            Finding::bad(
+                "proxy",
+                format!("this machine is seen as {address}, which VESTIBULE_TRUSTED_PROXIES names"),
+                "let VESTIBULE_TRUSTED_PROXIES name nobody but the proxies",
+            )
+        }
         Forwarding::Believed => Finding::good("proxy", format!("this machine is seen as {address}")),
     }
 }
