@@ -17,7 +17,8 @@ use crate::domain::Client;
 /// Longer ones are cut: they are kept with the session.
 const USER_AGENT_CHARACTERS: usize = 300;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// What proxies write their clients' addresses into, where they do not write `Forwarded` (RFC 7239).
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 impl FromRequestParts<App> for Client {
     type Rejection = Infallible;

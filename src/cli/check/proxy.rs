@@ -20,7 +20,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::Finding;
 use crate::{
     platform::{config::Config, tls},
-    web::client_address::{Forwarding, Seen, is_trusted},
+    web::client_address::{Forwarding, Seen, X_FORWARDED_FOR, is_trusted},
 };
 
 /// How long an answer may take.
@@ -33,36 +33,19 @@ const PATH: &str = "/healthz/client";
 
 /// What the site sees of a client that comes by way of `PUBLIC_URL`, and of one that lies about its address.
 pub async fn findings(config: &Config) -> Vec<Finding> {
-    let url = config.public_url.origin();
     let (seen, own) = match ask(config, None).await {
         Ok(answer) => answer,
         Err(error) => {
+            let url = config.public_url.origin();
             let to_do = "serve the site, and let the proxy pass everything on to VESTIBULE_LISTEN";
             return vec![Finding::bad("proxy", format!("{url}: {error:#}"), to_do)];
         }
     };
-    let mut findings = vec![headers(config, seen, own)];
-    for (name, value) in [
-        (HeaderName::from_static("x-forwarded-for"), FORGED.to_string()),
-        (header::FORWARDED, format!("for={FORGED}")),
-    ] {
-        let told = name.to_string();
-        findings.push(match ask(config, Some((name, value))).await {
-            Ok((seen, own)) if seen.address == FORGED => Finding::bad(
-                "proxy",
-                format!("whoever sends {told} can choose the address they count as"),
-                if is_trusted(own, &config.trusted_proxies) {
-                    "run this on a machine that VESTIBULE_TRUSTED_PROXIES does not name: this one is believed whatever \
-                     it says"
-                } else {
-                    "let the proxy write or drop that header, and VESTIBULE_TRUSTED_PROXIES name nobody but the proxy"
-                },
-            ),
-            Ok(_) => Finding::good("proxy", format!("a made-up {told} is not believed")),
-            Err(error) => Finding::bad("proxy", format!("{url}: {error:#}"), "look into the proxy's log"),
-        });
-    }
-    findings
+    vec![
+        headers(config, seen, own),
+        forged(config, X_FORWARDED_FOR, FORGED.to_string()).await,
+        forged(config, header::FORWARDED, format!("for={FORGED}")).await,
+    ]
 }
 
 /// What a request tells that came as people's do; `own` is the address that this machine has towards `PUBLIC_URL`.
@@ -98,14 +81,35 @@ fn headers(config: &Config, seen: Seen, own: IpAddr) -> Finding {
     }
 }
 
+/// What a request tells that brings this header, made up.
+async fn forged(config: &Config, name: HeaderName, value: String) -> Finding {
+    match ask(config, Some((&name, value))).await {
+        Ok((seen, own)) if seen.address == FORGED => Finding::bad(
+            "proxy",
+            format!("whoever sends {name} can choose the address they count as"),
+            if is_trusted(own, &config.trusted_proxies) {
+                "run this on a machine that VESTIBULE_TRUSTED_PROXIES does not name: this one is believed whatever it \
+                 says"
+            } else {
+                "let the proxy write or drop that header, and VESTIBULE_TRUSTED_PROXIES name nobody but the proxy"
+            },
+        ),
+        Ok(_) => Finding::good("proxy", format!("a made-up {name} is not believed")),
+        Err(error) => {
+            let url = config.public_url.origin();
+            Finding::bad("proxy", format!("{url}: {error:#}"), "look into the proxy's log")
+        }
+    }
+}
+
 /// Asks for whom the site takes us, by way of `PUBLIC_URL`; with the address that we have on the way there.
-async fn ask(config: &Config, forged: Option<(HeaderName, String)>) -> anyhow::Result<(Seen, IpAddr)> {
+async fn ask(config: &Config, forged: Option<(&HeaderName, String)>) -> anyhow::Result<(Seen, IpAddr)> {
     timeout(PATIENCE, ask_patiently(config, forged)).await.context("no answer in time")?
 }
 
 async fn ask_patiently(
     config: &Config,
-    forged: Option<(HeaderName, String)>,
+    forged: Option<(&HeaderName, String)>,
 ) -> anyhow::Result<(Seen, IpAddr)> {
     let url = &config.public_url;
     let host = url.host().trim_matches(['[', ']']);
