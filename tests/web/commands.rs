@@ -296,6 +296,8 @@ async fn commands_find_the_database_that_a_site_with_nothing_configured_runs() {
     let settings = [("CAPTCHA", "off"), ("SMTP_URL", &url)];
     let program = Program::serve(folder.path(), &settings).await;
     program.visitor().register(ANN, PASSWORD).await;
+    // In hand, it would be waited for: the mail service stands still while a program is run to its end.
+    sink.letter_to(ANN).await;
     let listed = Program::run(folder.path(), &["registrations", "list"], &settings);
     assert!(String::from_utf8_lossy(&listed.stdout).contains(ANN), "{listed:?}");
     assert!(program.end(Signal::SIGTERM).success());
