@@ -15,7 +15,8 @@ use sqlx::{AssertSqlSafe, PgPool};
 use tokio::task::{JoinSet, block_in_place};
 
 use crate::{
-    neighbours::{Neighbour, block, free_port, nginx, without_tls},
+    are_well,
+    neighbours::{Neighbour, block, free_port, nginx, with, without_tls},
     support::{Form, PASSWORD, Page, Program, ScratchFolder, Sink, TestDatabase, Visitor, until},
 };
 
@@ -54,8 +55,7 @@ async fn serve(folder: &ScratchFolder, settings: &[(&str, String)]) -> Program {
 async fn nginx_before(folder: &ScratchFolder, port: u16, ports: [u16; 3]) -> Neighbour {
     let mut configuration = without_tls(&block("nginx\n", "upstream vestibule"), port);
     for (address, port) in ["10.0.0.1:3000", "10.0.0.2:3000", "10.0.0.3:3000"].iter().zip(ports) {
-        assert!(configuration.contains(address), "{configuration}");
-        configuration = configuration.replace(address, &format!("127.0.0.1:{port}"));
+        configuration = with(&configuration, address, &format!("127.0.0.1:{port}"));
     }
     Neighbour::start(nginx(folder, &configuration), folder, port).await
 }
@@ -175,9 +175,7 @@ async fn whichever_instance_ends_nobody_notices() {
         // The first of the three that is left: each has both ends.
         let instance = instances.remove(0).restart(signal).await;
         until("nginx to ask it again", async || {
-            if let Some(Err(error)) = people.try_join_next() {
-                std::panic::resume_unwind(error.into_panic());
-            }
+            are_well(&mut people);
             instance.program.log().contains("\"answered\"").then_some(())
         })
         .await;
