@@ -129,3 +129,29 @@ fn registered<M: Metric + Clone + Default>(all: &mut Registry, name: &str, help:
     all.register(name, help, metric.clone());
     metric
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_tells_of_numbers_that_there_are() {
+        let metrics = Metrics::new();
+        // A family without a member is not written down.
+        let (route, state, budget) = (String::new(), "", "");
+        drop(metrics.requests.get_or_create(&RequestLabels { route, status: 200 }));
+        drop(metrics.budget_hits.get_or_create(&BudgetLabels { budget }));
+        drop(metrics.letters.get_or_create(&StateLabels { state }));
+        let text = metrics.encode().unwrap();
+        let has = |name: &str| {
+            let mut lines = text.lines();
+            lines.any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])))
+        };
+        let words = include_str!("../../README.md").split(|c: char| !c.is_ascii_lowercase() && c != '_');
+        let told: Vec<_> = words.filter(|word| word.starts_with("vestibule_")).collect();
+        assert!(told.contains(&"vestibule_database_up"), "{told:?}");
+        for name in told {
+            assert!(has(name), "{name} is not in {text}");
+        }
+    }
+}
