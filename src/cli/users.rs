@@ -117,17 +117,11 @@ impl UsersCommand {
                 output.say(&shown, || shown.as_text())
             }
             Self::Invite { email } => invite(config, output, &email),
-            Self::Lock { user } => act(config, output, &user, "is locked", async |tx, user, now| {
-                users::lock(tx, user, now).await.map(drop)
-            }),
-            Self::Unlock { user } => act(config, output, &user, "is not locked", async |tx, user, now| {
-                users::unlock(tx, user, now).await.map(drop)
-            }),
+            Self::Lock { user } => act(config, output, &user, "is locked", users::lock),
+            Self::Unlock { user } => act(config, output, &user, "is not locked", users::unlock),
             Self::Delete { user, now: true } => delete_at_once(config, output, &user),
             Self::Delete { user, now: false } => {
-                act(config, output, &user, "is being deleted", async |tx, user, now| {
-                    deletion::ask_by_operators(tx, user, now).await.map(drop)
-                })
+                act(config, output, &user, "is being deleted", deletion::ask_by_operators)
             }
             Self::EndSessions { user } => end_sessions(config, output, &user),
         }
