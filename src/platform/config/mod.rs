@@ -1,7 +1,8 @@
 //! The settings: read once from the environment, into one struct. Nothing else reads it.
 //!
-//! Every key carries the prefix `VESTIBULE_`; `DATABASE_URL` alone also works without. All that is
-//! wrong is said at once, and so is every `VESTIBULE_` key that nobody knows, with the one it looks like.
+//! Every key carries the prefix `VESTIBULE_`; `DATABASE_URL` alone also works without. An address that may hold a
+//! password can stand in a file, which the key with `_FILE` behind it names. All that is wrong is said at once, and
+//! so is every `VESTIBULE_` key that nobody knows, with the one it looks like.
 
 mod mail;
 mod settings;
