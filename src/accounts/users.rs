@@ -202,29 +202,29 @@ pub async fn accounts_of(connection: &mut PgConnection, user: UserId) -> sqlx::R
 }
 
 /// Locks a user, in a transaction that holds them: their sessions end at once, and nobody logs in as them.
-/// Returns false, and changes nothing, where they are locked already.
-pub async fn lock(connection: &mut PgConnection, user: &User, now: OffsetDateTime) -> sqlx::Result<bool> {
+/// Changes nothing where they are locked already.
+pub async fn lock(connection: &mut PgConnection, user: &User, now: OffsetDateTime) -> sqlx::Result<()> {
     if user.is_locked {
-        return Ok(false);
+        return Ok(());
     }
     sqlx::query!("update users set locked_at = $2 where id = $1", user.id as UserId, now)
         .execute(&mut *connection)
         .await?;
     sessions::end_all(connection, user.id, None).await?;
     activity::record(connection, user.id, &Event::LockedByOperators, None, now).await?;
-    Ok(true)
+    Ok(())
 }
 
-/// Lets a locked user in again, in a transaction that holds them. Returns false where they are not locked.
-pub async fn unlock(connection: &mut PgConnection, user: &User, now: OffsetDateTime) -> sqlx::Result<bool> {
+/// Lets a locked user in again, in a transaction that holds them. Changes nothing where they are not locked.
+pub async fn unlock(connection: &mut PgConnection, user: &User, now: OffsetDateTime) -> sqlx::Result<()> {
     if !user.is_locked {
-        return Ok(false);
+        return Ok(());
     }
     sqlx::query!("update users set locked_at = null where id = $1", user.id as UserId)
         .execute(&mut *connection)
         .await?;
     activity::record(connection, user.id, &Event::UnlockedByOperators, None, now).await?;
-    Ok(true)
+    Ok(())
 }
 
 /// The user of this id.

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::{
-    in_transaction,
+    Limit, in_transaction,
     output::{NotFound, Output, maybe, maybe_time, table, time, values},
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 /// What an operator, or their mail server, does with letters. None of them shows what a letter says.
 #[derive(Subcommand)]
 pub enum LettersCommand {
-    /// List them, the latest first
+    /// List letters, the latest first
     #[command(
         after_help = "Examples:\n  vestibule letters list --state refused\n  vestibule --json letters list --to ann@example.com --limit 10"
     )]
@@ -32,23 +32,22 @@ pub enum LettersCommand {
         /// Only those to this address, in whatever case
         #[arg(long, value_name = "ADDRESS")]
         to: Option<String>,
-        /// How many at most
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..))]
-        limit: i64,
+        #[command(flatten)]
+        limit: Limit,
     },
-    /// Show one, with the mail service's last words
+    /// Show a letter, with the mail service's last words
     #[command(after_help = "Example:\n  vestibule letters show 0199c1de-8a4b-7c1e-9c1d-1c1e8a4b7c1e")]
     Show {
         /// Its id
         id: LetterId,
     },
-    /// Let one leave now that waits, was refused or was given up, as if it had never been tried
+    /// Let a letter leave now that waits, was refused or was given up, as if it had never been tried
     #[command(after_help = "Example:\n  vestibule letters retry 0199c1de-8a4b-7c1e-9c1d-1c1e8a4b7c1e")]
     Retry {
         /// Its id
         id: LetterId,
     },
-    /// Take one back that waits: it never leaves
+    /// Take back a letter that waits: it never leaves
     #[command(after_help = "Example:\n  vestibule letters drop 0199c1de-8a4b-7c1e-9c1d-1c1e8a4b7c1e")]
     Drop {
         /// Its id
@@ -101,10 +100,10 @@ impl From<State> for LetterState {
 }
 
 impl LettersCommand {
-    /// Does it.
+    /// Runs the command.
     pub fn run(self, config: &Config, output: Output) -> anyhow::Result<()> {
         match self {
-            Self::List { state, to, limit } => {
+            Self::List { state, to, limit: Limit { limit } } => {
                 let state = state.map(LetterState::from);
                 let listed = in_transaction(config, async |tx, _| {
                     Ok(by_operators::latest(tx, state, to.as_deref(), limit).await?)
@@ -163,7 +162,7 @@ pub fn as_table(letters: &[LetterRow]) -> String {
             letter.attempts.to_string(),
         ]
     };
-    let heads = ["ID", "KIND", "RECIPIENT", "STATE", "PROMISED", "SETTLED", "ATTEMPTS"];
+    let heads = ["ID", "KIND", "RECIPIENT", "STATE", "CREATED", "SETTLED", "ATTEMPTS"];
     table(heads, letters.iter().map(row).collect())
 }
 
@@ -174,7 +173,7 @@ fn as_text(letter: &LetterRow) -> String {
         ("recipient", letter.recipient.clone()),
         ("about", maybe(letter.about)),
         ("state", letter.state.as_str().to_owned()),
-        ("promised", time(letter.created_at)),
+        ("created", time(letter.created_at)),
         ("not before", time(letter.due_at)),
         ("attempts", letter.attempts.to_string()),
         ("first attempt", maybe_time(letter.first_attempt_at)),

@@ -1,5 +1,8 @@
 //! What an operator runs: one file for each group of commands, which say what they have to say through
 //! [`output`].
+//!
+//! A command fails where it cannot be done, with [`NotFound`] where what it was to be done to is not there; none
+//! of them says so again.
 
 mod check;
 mod letters;
@@ -12,7 +15,7 @@ mod users;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use tokio::runtime::Runtime;
@@ -25,7 +28,7 @@ use self::{
     users::UsersCommand,
 };
 use crate::{
-    domain::{EmailAddress, NotAnEmailAddress},
+    domain::EmailAddress,
     platform::{
         clock::Clock,
         config::{Config, WrongSettings},
@@ -51,18 +54,22 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the site (this is also what happens without a command); it only logs, and `--json` changes nothing
+    #[command(
+        after_help = "Examples:\n  vestibule serve\n  VESTIBULE_LISTEN=127.0.0.1:8080 VESTIBULE_PUBLIC_URL=http://localhost:8080 vestibule serve"
+    )]
     Serve,
     /// Bring the database's tables to this version, and stop
+    #[command(after_help = "Example:\n  vestibule migrate")]
     Migrate,
     /// Say of everything that the site needs whether it is good, or bad and what to do
     ///
-    /// Asks for the settings, the database and its tables, the mail service (the hand-shake with TLS and log in, and
+    /// Looks at the settings, the database and its tables, the mail service (the hand-shake with TLS and log in, and
     /// with --mail-to a letter), and what the site sees of a client that comes by way of PUBLIC_URL. Changes nothing.
     /// The exit code is 1 where something is bad.
     #[command(after_help = "Examples:\n  vestibule check\n  vestibule check --mail-to ann@example.com")]
     Check {
         /// Send a letter to this address, past the queue
-        #[arg(long, value_name = "ADDRESS", value_parser = email)]
+        #[arg(long, value_name = "ADDRESS", value_parser = EmailAddress::parse)]
         mail_to: Option<EmailAddress>,
     },
     /// Look after users
@@ -128,13 +135,16 @@ fn run(command: Command, output: Output) -> anyhow::Result<()> {
     }
 }
 
-/// An address on the command line.
-fn email(text: &str) -> Result<EmailAddress, NotAnEmailAddress> {
-    EmailAddress::parse(text)
+/// How much of a list is shown.
+#[derive(Args)]
+struct Limit {
+    /// How many at most
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..))]
+    limit: i64,
 }
 
-/// Does a command's work in one transaction, on the database of the site, whether or not it is being served
-/// where `DATABASE_URL` names one, and else beside it.
+/// Does a command's work in one transaction on the site's database: the one that `DATABASE_URL` names, else the
+/// embedded one, which answers while the site is being served.
 fn in_transaction<T>(
     config: &Config,
     work: impl AsyncFnOnce(&mut PgConnection, OffsetDateTime) -> anyhow::Result<T>,

@@ -1,7 +1,7 @@
 use clap::Subcommand;
 
 use super::{
-    in_transaction,
+    Limit, in_transaction,
     output::{Output, maybe, maybe_time, table, time},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 /// What an operator sees of registrations. Nothing here confirms one: that is for whoever reads its letter.
 #[derive(Subcommand)]
 pub enum RegistrationsCommand {
-    /// List them, the latest first, each with its latest letter
+    /// List registrations, the latest first, each with its latest letter
     #[command(
         after_help = "Examples:\n  vestibule registrations list --email ann@example.com\n  vestibule --json registrations list --limit 10"
     )]
@@ -21,16 +21,15 @@ pub enum RegistrationsCommand {
         /// Only those with this address, in whatever case
         #[arg(long, value_name = "ADDRESS")]
         email: Option<String>,
-        /// How many at most
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..))]
-        limit: i64,
+        #[command(flatten)]
+        limit: Limit,
     },
 }
 
 impl RegistrationsCommand {
-    /// Does it.
+    /// Runs the command.
     pub fn run(self, config: &Config, output: Output) -> anyhow::Result<()> {
-        let Self::List { email, limit } = self;
+        let Self::List { email, limit: Limit { limit } } = self;
         let listed = in_transaction(config, async |tx, _| {
             Ok(registrations::latest(tx, email.as_deref(), limit).await?)
         })?;
@@ -47,7 +46,7 @@ impl RegistrationsCommand {
                     maybe(one.letter_state.map(LetterState::as_str)),
                 ]
             };
-            let heads = ["ID", "EMAIL", "TYPE", "REGION", "MADE", "RUNS OUT", "CONFIRMED", "LETTER"];
+            let heads = ["ID", "EMAIL", "TYPE", "REGION", "CREATED", "RUNS OUT", "CONFIRMED", "LETTER"];
             table(heads, listed.iter().map(row).collect())
         })
     }

@@ -2,7 +2,7 @@ use clap::Subcommand;
 use sqlx::PgConnection;
 
 use super::{
-    in_transaction,
+    Limit, in_transaction,
     output::{NotFound, Output, harmless, maybe, maybe_time, table, time, values},
 };
 use crate::{
@@ -14,24 +14,23 @@ use crate::{
 /// What an operator does with what people wrote to support.
 #[derive(Subcommand)]
 pub enum SupportCommand {
-    /// List the open requests, the latest first
+    /// List the open support requests, the latest first
     #[command(after_help = "Examples:\n  vestibule support list\n  vestibule --json support list --all")]
     List {
         /// Also those that were closed
         #[arg(long)]
         all: bool,
-        /// How many at most
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..))]
-        limit: i64,
+        #[command(flatten)]
+        limit: Limit,
     },
-    /// Show one with its message
+    /// Show a support request with its message
     #[command(after_help = "Example:\n  vestibule support show K7QM-2XHD-9TRW")]
     Show {
         /// Its reference
         #[arg(value_parser = reference)]
         reference: SupportReference,
     },
-    /// Note that one was dealt with; nobody is told
+    /// Note that a support request was dealt with; nobody is told
     #[command(after_help = "Example:\n  vestibule support close K7QM-2XHD-9TRW")]
     Close {
         /// Its reference
@@ -45,10 +44,10 @@ fn reference(text: &str) -> Result<SupportReference, &'static str> {
 }
 
 impl SupportCommand {
-    /// Does it.
+    /// Runs the command.
     pub fn run(self, config: &Config, output: Output) -> anyhow::Result<()> {
         match self {
-            Self::List { all, limit } => list(config, output, all, limit),
+            Self::List { all, limit: Limit { limit } } => list(config, output, all, limit),
             Self::Show { reference } => {
                 let request = in_transaction(config, async |tx, _| request(tx, &reference).await)?;
                 output.say(&request, || as_text(&request))
@@ -68,11 +67,11 @@ fn list(config: &Config, output: Output, all: bool, limit: i64) -> anyhow::Resul
     let listed = in_transaction(config, async |tx, _| Ok(support_requests::latest(tx, all, limit).await?))?;
     output.say(&listed, || {
         let row = |request: &SupportRequestRow| {
-            let (made, closed) = (time(request.created_at), maybe_time(request.closed_at));
+            let (created, closed) = (time(request.created_at), maybe_time(request.closed_at));
             let beginning = request.message.chars().take(50).collect();
-            [request.reference.clone(), request.email.to_string(), made, closed, beginning]
+            [request.reference.clone(), request.email.to_string(), created, closed, beginning]
         };
-        table(["REFERENCE", "EMAIL", "MADE", "CLOSED", "MESSAGE"], listed.iter().map(row).collect())
+        table(["REFERENCE", "EMAIL", "CREATED", "CLOSED", "MESSAGE"], listed.iter().map(row).collect())
     })
 }
 
@@ -90,7 +89,7 @@ fn as_text(request: &SupportRequestRow) -> String {
         ("email", request.email.to_string()),
         ("user", maybe(request.user_id)),
         ("letter", maybe(request.letter_state.as_ref())),
-        ("made", time(request.created_at)),
+        ("created", time(request.created_at)),
         ("closed", maybe_time(request.closed_at)),
     ]);
     format!("{head}\n\n{}", harmless(&request.message))

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{
-    in_transaction,
+    Limit, in_transaction,
     output::{NotFound, Output, maybe, maybe_time, table, time, values},
 };
 use crate::{
@@ -36,11 +36,10 @@ pub enum UsersCommand {
     Find {
         /// A part of the address in whatever case, or an id
         text: String,
-        /// How many at most
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..))]
-        limit: i64,
+        #[command(flatten)]
+        limit: Limit,
     },
-    /// Show one with accounts, sessions, letters and activity, the latest 20 of each
+    /// Show a user with accounts, sessions, letters and activity, the latest 20 of each
     #[command(after_help = "Example:\n  vestibule users show ann@example.com")]
     Show {
         /// The user's address or id
@@ -55,19 +54,19 @@ pub enum UsersCommand {
         /// Whom the link is mailed to
         email: String,
     },
-    /// Let one no longer in: all sessions end at once, and whoever knows the password is told
+    /// Lock a user out: all sessions end at once, and whoever knows the password is told
     #[command(after_help = "Example:\n  vestibule users lock ann@example.com")]
     Lock {
         /// The user's address or id
         user: Whom,
     },
-    /// Let one in again
+    /// Let a locked user in again
     #[command(after_help = "Example:\n  vestibule users unlock ann@example.com")]
     Unlock {
         /// The user's address or id
         user: Whom,
     },
-    /// Delete one, after 7 days in which they can take it back by logging in; a letter tells them
+    /// Delete a user, after 7 days in which they can take it back by logging in; a letter tells them
     ///
     /// Who is locked cannot log in, and so cannot take it back. A change of address that can still be undone keeps
     /// the user until then.
@@ -81,7 +80,7 @@ pub enum UsersCommand {
         #[arg(long)]
         now: bool,
     },
-    /// Log one out everywhere
+    /// Log a user out everywhere
     #[command(after_help = "Example:\n  vestibule users end-sessions ann@example.com")]
     EndSessions {
         /// The user's address or id
@@ -109,26 +108,20 @@ impl FromStr for Whom {
 }
 
 impl UsersCommand {
-    /// Does it.
+    /// Runs the command.
     pub fn run(self, config: &Config, output: Output) -> anyhow::Result<()> {
         match self {
-            Self::Find { text, limit } => find(config, output, &text, limit),
+            Self::Find { text, limit: Limit { limit } } => find(config, output, &text, limit),
             Self::Show { user } => {
                 let shown = in_transaction(config, async |tx, now| show(tx, &user, now).await)?;
                 output.say(&shown, || shown.as_text())
             }
             Self::Invite { email } => invite(config, output, &email),
-            Self::Lock { user } => act(config, output, &user, "is locked", async |tx, user, now| {
-                users::lock(tx, user, now).await.map(drop)
-            }),
-            Self::Unlock { user } => act(config, output, &user, "is not locked", async |tx, user, now| {
-                users::unlock(tx, user, now).await.map(drop)
-            }),
+            Self::Lock { user } => act(config, output, &user, "is locked", users::lock),
+            Self::Unlock { user } => act(config, output, &user, "is not locked", users::unlock),
             Self::Delete { user, now: true } => delete_at_once(config, output, &user),
             Self::Delete { user, now: false } => {
-                act(config, output, &user, "is being deleted", async |tx, user, now| {
-                    deletion::ask_by_operators(tx, user, now).await.map(drop)
-                })
+                act(config, output, &user, "is being deleted", deletion::ask_by_operators)
             }
             Self::EndSessions { user } => end_sessions(config, output, &user),
         }
@@ -139,10 +132,10 @@ fn find(config: &Config, output: Output, text: &str, limit: i64) -> anyhow::Resu
     let found = in_transaction(config, async |tx, _| Ok(users::find(tx, text, limit).await?))?;
     output.say(&found, || {
         let row = |user: &UserRow| {
-            let (locked, goes) = (maybe_time(user.locked_at), maybe_time(user.deletion_due_at));
-            [user.id.to_string(), user.email.to_string(), time(user.created_at), locked, goes]
+            let (locked, deletion_due) = (maybe_time(user.locked_at), maybe_time(user.deletion_due_at));
+            [user.id.to_string(), user.email.to_string(), time(user.created_at), locked, deletion_due]
         };
-        table(["ID", "EMAIL", "CREATED", "LOCKED", "GOES"], found.iter().map(row).collect())
+        table(["ID", "EMAIL", "CREATED", "LOCKED", "DELETION DUE"], found.iter().map(row).collect())
     })?;
     if found.is_empty() {
         return Err(NotFound(format!("nobody is found by {text:?}")).into());
@@ -215,16 +208,24 @@ impl Shown {
             ("created", time(user.created_at)),
             ("password changed", maybe_time(user.password_changed_at)),
             ("locked", maybe_time(user.locked_at)),
-            ("goes", maybe_time(user.deletion_due_at)),
+            ("deletion due", maybe_time(user.deletion_due_at)),
         ]);
         let account = |account: &AccountRow| {
             let (region, name) = (account.region_id.to_string(), maybe(account.display_name.as_ref()));
-            let (phone, goes) = (maybe(account.phone.as_ref()), maybe_time(account.deletion_due_at));
+            let (phone, deletion_due) = (maybe(account.phone.as_ref()), maybe_time(account.deletion_due_at));
             let counterpart = maybe(account.counterpart_id);
-            [account.id.to_string(), account.account_type.to_string(), region, name, phone, goes, counterpart]
+            [
+                account.id.to_string(),
+                account.account_type.to_string(),
+                region,
+                name,
+                phone,
+                deletion_due,
+                counterpart,
+            ]
         };
         let accounts = table(
-            ["ID", "TYPE", "REGION", "NAME", "PHONE", "GOES", "COUNTERPART"],
+            ["ID", "TYPE", "REGION", "NAME", "PHONE", "DELETION DUE", "COUNTERPART"],
             self.accounts.iter().map(account).collect(),
         );
         let session = |session: &sessions::SessionRow| {
@@ -261,7 +262,7 @@ fn act(
         row(tx, user.id).await
     })?;
     output.say(&user, || match user.deletion_due_at {
-        Some(due) => format!("{} {is_what}, and goes on {}.", user.email, time(due)),
+        Some(due) => format!("{} {is_what}; the deletion is due at {}.", user.email, time(due)),
         None => format!("{} {is_what}.", user.email),
     })
 }

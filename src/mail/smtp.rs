@@ -24,11 +24,14 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
-    rustls::{self, ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
+    rustls::{self, pki_types::ServerName},
 };
 
 use super::{measured_stream::MeasuredStream, transport::Outcome};
-use crate::platform::config::{SmtpService, SmtpTls};
+use crate::platform::{
+    config::{SmtpService, SmtpTls},
+    tls,
+};
 
 /// No step of a dialogue takes longer.
 const STEP: Duration = Duration::from_secs(30);
@@ -219,16 +222,10 @@ impl Tls {
                 parameters: TlsParameters::new(service.host.clone())?,
                 required: service.tls == SmtpTls::Required,
             },
-            SmtpTls::Wrapped => {
-                let mut roots = RootCertStore::empty();
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-                let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-                    .with_safe_default_protocol_versions()?
-                    .with_root_certificates(roots)
-                    .with_no_client_auth();
-                let name = ServerName::try_from(service.host.clone())?;
-                Self::Wrapped { connector: TlsConnector::from(Arc::new(config)), name }
-            }
+            SmtpTls::Wrapped => Self::Wrapped {
+                connector: tls::connector()?,
+                name: ServerName::try_from(service.host.clone())?,
+            },
         })
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use sqlx::{
     ConnectOptions, Connection, PgPool,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -125,11 +126,15 @@ pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
     // A migration, and the wait for another instance's, may take as long as it takes.
     let patient = (*pool.connect_options()).clone().options([("statement_timeout", "0")]);
     let mut connection = patient.connect().await?;
-    let mut migrator = sqlx::migrate!();
-    migrator.set_ignore_missing(true);
-    migrator.run(&mut connection).await.context("cannot migrate the database")?;
+    migrations().run(&mut connection).await.context("cannot migrate the database")?;
     connection.close().await?;
     Ok(())
+}
+
+fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!();
+    migrations.set_ignore_missing(true);
+    migrations
 }
 
 /// How far the tables are, seen from this version.
@@ -157,7 +162,7 @@ pub async fn tables(pool: &PgPool) -> sqlx::Result<Tables> {
         }
         false => Vec::new(),
     };
-    let known: Vec<i64> = sqlx::migrate!().iter().map(|migration| migration.version).collect();
+    let known: Vec<i64> = migrations().iter().map(|migration| migration.version).collect();
     if applied.iter().any(|version| !known.contains(version)) {
         return Ok(Tables::Ahead);
     }
@@ -165,6 +170,14 @@ pub async fn tables(pool: &PgPool) -> sqlx::Result<Tables> {
         0 => Tables::UpToDate,
         missing => Tables::Behind(missing),
     })
+}
+
+/// Which PostgreSQL answers, in its own words.
+///
+/// # Errors
+/// When the database fails.
+pub async fn version(pool: &PgPool) -> sqlx::Result<String> {
+    sqlx::query_scalar("show server_version").fetch_one(pool).await
 }
 
 /// Whether an error means that the database cannot serve us now, which is nobody's mistake and
@@ -212,7 +225,7 @@ mod tests {
         let Tables::Behind(missing) = tables(&pool).await.unwrap() else {
             panic!("a new database has no tables")
         };
-        assert_eq!(missing, sqlx::migrate!().iter().count());
+        assert_eq!(missing, migrations().iter().count());
         let (one, two) = tokio::join!(migrate(&pool), migrate(&pool));
         one.and(two).unwrap();
         migrate(&pool).await.unwrap();
@@ -249,7 +262,7 @@ mod tests {
         let scratch = Scratch::new();
         let server = server(&scratch).await;
         let pool = connect(server.connect_options(), 0).await.unwrap();
-        sqlx::migrate!().run_to(1, &pool).await.unwrap();
+        migrations().run_to(1, &pool).await.unwrap();
         sqlx::raw_sql(ROWS).execute(&pool).await.unwrap();
         migrate(&pool).await.unwrap();
         let tables = ROWS.split("insert into ").skip(1).map(|row| row.split(' ').next().unwrap());

@@ -10,7 +10,7 @@ use std::sync::{
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
-    registry::Registry,
+    registry::{Metric, Registry},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -88,50 +88,28 @@ impl Metrics {
     /// All numbers, at nought.
     #[allow(clippy::new_without_default, reason = "they are made once, on purpose")]
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("vestibule");
-        let requests = Family::default();
-        registry.register("requests", "Requests that were answered", requests.clone());
-        let hashes = Counter::default();
-        registry.register("hashes", "Hashes that were finished", hashes.clone());
-        let hash_queue = Gauge::default();
-        registry.register("hash_queue", "Hashes that wait for a thread", hash_queue.clone());
-        let hash_cpu_seconds = Counter::default();
-        registry.register("hash_cpu_seconds", "CPU time of the hash threads", hash_cpu_seconds.clone());
-        let captcha_failures = Counter::default();
-        registry.register("captcha_failures", "Wrong captcha answers", captcha_failures.clone());
-        let budget_hits = Family::default();
-        registry.register("budget_hits", "Times that a budget said no", budget_hits.clone());
-        let letters = Family::default();
-        registry.register("letters", "Letters by state, the settled ones of the last hour", letters.clone());
-        let letters_overdue_seconds = Gauge::default();
-        registry.register(
-            "letters_overdue_seconds",
-            "How long the letter waits that should have left first",
-            letters_overdue_seconds.clone(),
-        );
-        let database_up = Gauge::default();
-        registry.register("database_up", "Whether the database answers", database_up.clone());
-        let pool_wait_seconds = Gauge::default();
-        registry.register(
-            "pool_wait_seconds",
-            "How long it took to get a connection just now",
-            pool_wait_seconds.clone(),
-        );
-        let pool_connections = Family::default();
-        registry.register("pool_connections", "Connections to the database", pool_connections.clone());
+        let mut all = Registry::with_prefix("vestibule");
         Self {
-            registry: Arc::new(registry),
-            requests,
-            hashes,
-            hash_queue,
-            hash_cpu_seconds,
-            captcha_failures,
-            budget_hits,
-            letters,
-            letters_overdue_seconds,
-            database_up,
-            pool_wait_seconds,
-            pool_connections,
+            requests: registered(&mut all, "requests", "Requests that were answered"),
+            hashes: registered(&mut all, "hashes", "Hashes that were finished"),
+            hash_queue: registered(&mut all, "hash_queue", "Hashes that wait for a thread"),
+            hash_cpu_seconds: registered(&mut all, "hash_cpu_seconds", "CPU time of the hash threads"),
+            captcha_failures: registered(&mut all, "captcha_failures", "Wrong captcha answers"),
+            budget_hits: registered(&mut all, "budget_hits", "Times that a budget said no"),
+            letters: registered(&mut all, "letters", "Letters by state, the settled ones of the last hour"),
+            letters_overdue_seconds: registered(
+                &mut all,
+                "letters_overdue_seconds",
+                "How long the letter waits that should have left first",
+            ),
+            database_up: registered(&mut all, "database_up", "Whether the database answers"),
+            pool_wait_seconds: registered(
+                &mut all,
+                "pool_wait_seconds",
+                "How long it took to get a connection just now",
+            ),
+            pool_connections: registered(&mut all, "pool_connections", "Connections to the database"),
+            registry: Arc::new(all),
         }
     }
 
@@ -143,5 +121,37 @@ impl Metrics {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+fn registered<M: Metric + Clone + Default>(all: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    all.register(name, help, metric.clone());
+    metric
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_tells_of_numbers_that_there_are() {
+        let metrics = Metrics::new();
+        // A family without a member is not written down.
+        let (route, state, budget) = (String::new(), "", "");
+        drop(metrics.requests.get_or_create(&RequestLabels { route, status: 200 }));
+        drop(metrics.budget_hits.get_or_create(&BudgetLabels { budget }));
+        drop(metrics.letters.get_or_create(&StateLabels { state }));
+        let text = metrics.encode().unwrap();
+        let has = |name: &str| {
+            let mut lines = text.lines();
+            lines.any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])))
+        };
+        let words = include_str!("../../README.md").split(|c: char| !c.is_ascii_lowercase() && c != '_');
+        let told: Vec<_> = words.filter(|word| word.starts_with("vestibule_")).collect();
+        assert!(told.contains(&"vestibule_database_up"), "{told:?}");
+        for name in told {
+            assert!(has(name), "{name} is not in {text}");
+        }
     }
 }

@@ -16,9 +16,9 @@ pub fn router(app: &App) -> Router {
 }
 
 async fn show(State(app): State<App>) -> impl IntoResponse {
-    let is_up =
+    let looked =
         look_at_database(&app).await.inspect_err(|error| tracing::warn!(%error, "no numbers of letters"));
-    app.metrics.database_up.set(i64::from(is_up.is_ok()));
+    app.metrics.database_up.set(i64::from(looked.is_ok()));
     match app.metrics.encode() {
         Ok(text) => {
             ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)

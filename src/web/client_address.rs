@@ -17,7 +17,8 @@ use crate::domain::Client;
 /// Longer ones are cut: they are kept with the session.
 const USER_AGENT_CHARACTERS: usize = 300;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// What proxies write their clients' addresses into, where they do not write `Forwarded` (RFC 7239).
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 impl FromRequestParts<App> for Client {
     type Rejection = Infallible;
@@ -66,40 +67,44 @@ fn peer_address(parts: &Parts) -> IpAddr {
     peer.map_or(IpAddr::from([0, 0, 0, 0]), |ConnectInfo(peer)| peer.ip().to_canonical())
 }
 
-/// The last address, read from the right, that no proxy of ours vouches for. Everything to its
-/// left may have been written by anybody.
+/// Whether an address is a proxy of ours, whose forwarding headers are believed.
+pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|network| network.contains(&address))
+}
+
+/// The client is whoever connected, or whom proxies of ours name in the one forwarding header or in both alike.
 fn seen(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Seen {
     let believed = |address| Seen { address, forwarding: Forwarding::Believed };
     let not_believed = Seen { address: peer, forwarding: Forwarding::NotBelieved };
-    let none = Seen { address: peer, forwarding: Forwarding::None };
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    let (one, other) = (headers.contains_key(X_FORWARDED_FOR), headers.contains_key(header::FORWARDED));
-    if !is_trusted(&peer) && (one || other) {
-        warn_of_forwarding();
-        return not_believed;
-    }
-    let walk = |hops: Vec<Option<IpAddr>>| {
-        let mut client = peer;
-        for hop in hops.into_iter().rev() {
-            // A hop that cannot be read (`unknown`, RFC 7239) hides all before it.
-            let Some(hop) = hop else { break };
-            client = hop;
-            if !is_trusted(&client) {
-                break;
-            }
+    let hops = [(X_FORWARDED_FOR, forwarded_for(headers)), (header::FORWARDED, forwarded(headers))];
+    let named =
+        hops.map(|(name, hops)| headers.contains_key(name).then(|| client_behind(peer, hops, trusted)));
+    match named {
+        [None, None] => Seen { address: peer, forwarding: Forwarding::None },
+        _ if !is_trusted(peer, trusted) => {
+            warn_of_forwarding();
+            not_believed
         }
-        client
-    };
-    match (one, other) {
-        (false, false) => none,
-        (true, false) => believed(walk(forwarded_for(headers))),
-        (false, true) => believed(walk(forwarded(headers))),
+        [Some(address), None] | [None, Some(address)] => believed(address),
+        [Some(one), Some(other)] if one == other => believed(one),
         // A proxy that writes one of them lets the other through as its client wrote it.
-        (true, true) => {
-            let (one, other) = (walk(forwarded_for(headers)), walk(forwarded(headers)));
-            if one == other { believed(one) } else { not_believed }
+        [Some(_), Some(_)] => not_believed,
+    }
+}
+
+/// The first address, read from the right, that is no proxy of ours: the last of ours saw it. Everything to its
+/// left may have been written by anybody.
+fn client_behind(peer: IpAddr, hops: Vec<Option<IpAddr>>, trusted: &[IpNet]) -> IpAddr {
+    let mut client = peer;
+    for hop in hops.into_iter().rev() {
+        // A hop that cannot be read (`unknown`, RFC 7239) hides all before it.
+        let Some(hop) = hop else { break };
+        client = hop;
+        if !is_trusted(client, trusted) {
+            break;
         }
     }
+    client
 }
 
 /// The addresses that proxies wrote into `X-Forwarded-For`, the nearest last.

@@ -25,7 +25,8 @@ use tokio::{
 };
 
 use crate::{
-    neighbours::{Neighbour, block, free_port},
+    are_well,
+    neighbours::{Neighbour, block, free_port, with},
     support::{Form, PASSWORD, Program, ScratchFolder, Sink, Visitor, until},
 };
 
@@ -139,13 +140,12 @@ async fn tell(mut connection: TcpStream, port: u16) {
 async fn haproxy(folder: &ScratchFolder, nodes: [&Node; 2]) -> (Neighbour, u16) {
     let port = free_port();
     let mut configuration =
-        block("haproxy\n", "/primary").replace("127.0.0.1:5000", &format!("127.0.0.1:{port}"));
+        with(&block("haproxy\n", "/primary"), "127.0.0.1:5000", &format!("127.0.0.1:{port}"));
     for (address, node) in
         ["10.0.0.11:5432 check port 8008", "10.0.0.12:5432 check port 8008"].iter().zip(nodes)
     {
-        assert!(configuration.contains(address), "{configuration}");
         let here = format!("127.0.0.1:{} check port {}", node.port, node.health_port);
-        configuration = configuration.replace(address, &here);
+        configuration = with(&configuration, address, &here);
     }
     let file = folder.path().join("haproxy.cfg");
     fs::write(&file, configuration).expect("a folder to write into");
@@ -211,9 +211,7 @@ impl Storm {
     async fn goes_on(&self, people: &mut JoinSet<()>, more: usize) {
         let wanted = self.accepted() + more;
         until("people to be registered", async || {
-            if let Some(Err(error)) = people.try_join_next() {
-                std::panic::resume_unwind(error.into_panic());
-            }
+            are_well(people);
             (self.accepted() >= wanted).then_some(())
         })
         .await;

@@ -15,7 +15,8 @@ use sqlx::{AssertSqlSafe, PgPool};
 use tokio::task::{JoinSet, block_in_place};
 
 use crate::{
-    neighbours::{Neighbour, block, free_port, nginx, without_tls},
+    are_well,
+    neighbours::{Neighbour, block, free_port, nginx, with, without_tls},
     support::{Form, PASSWORD, Page, Program, ScratchFolder, Sink, TestDatabase, Visitor, until},
 };
 
@@ -54,8 +55,7 @@ async fn serve(folder: &ScratchFolder, settings: &[(&str, String)]) -> Program {
 async fn nginx_before(folder: &ScratchFolder, port: u16, ports: [u16; 3]) -> Neighbour {
     let mut configuration = without_tls(&block("nginx\n", "upstream vestibule"), port);
     for (address, port) in ["10.0.0.1:3000", "10.0.0.2:3000", "10.0.0.3:3000"].iter().zip(ports) {
-        assert!(configuration.contains(address), "{configuration}");
-        configuration = configuration.replace(address, &format!("127.0.0.1:{port}"));
+        configuration = with(&configuration, address, &format!("127.0.0.1:{port}"));
     }
     Neighbour::start(nginx(folder, &configuration), folder, port).await
 }
@@ -130,6 +130,27 @@ async fn execute(pool: &PgPool, statement: &'static str) {
     sqlx::raw_sql(statement).execute(pool).await.expect(statement);
 }
 
+/// Three instances, which find an empty database at once; one of them migrates it.
+async fn start_three(pool: &PgPool, ports: [u16; 3], settings: &[(&'static str, String)]) -> Vec<Instance> {
+    execute(pool, "drop schema public cascade; create schema public").await;
+    let [first, second, third] = ports.map(|port| Instance::start(port, settings));
+    let (first, second, third) = tokio::join!(first, second, third);
+    let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).expect("migrations").count();
+    assert_eq!(count(pool, "_sqlx_migrations where success").await, i64::try_from(files).expect("a count"));
+    vec![first, second, third]
+}
+
+/// What a newer version does, while this one runs and starts beside it.
+async fn migrate_as_a_newer_version(pool: &PgPool) {
+    execute(
+        pool,
+        "alter table users add column of_the_future text;
+         insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+         values (9999, 'of the future', true, '', 0)",
+    )
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whichever_instance_ends_nobody_notices() {
     let (folder, database, sink) = (ScratchFolder::new(), TestDatabase::new().await, Sink::start().await);
@@ -142,14 +163,7 @@ async fn whichever_instance_ends_nobody_notices() {
         ("MAIL_PER_MINUTE", "1000000".to_owned()),
         ("MAIL_LEASE_SECONDS", "5".to_owned()),
     ];
-    // All three find an empty database at once.
-    execute(&pool, "drop schema public cascade; create schema public").await;
-    let [first, second, third] = ports.map(|port| Instance::start(port, &settings));
-    let (first, second, third) = tokio::join!(first, second, third);
-    let mut instances = vec![first, second, third];
-    let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).expect("migrations").count();
-    assert_eq!(count(&pool, "_sqlx_migrations where success").await, i64::try_from(files).expect("a count"));
-
+    let mut instances = start_three(&pool, ports, &settings).await;
     let _nginx = nginx_before(&folder, port, ports).await;
     let visitor = Visitor::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Some(pool.clone()));
     let crowd = Arc::new(Crowd::default());
@@ -175,9 +189,7 @@ async fn whichever_instance_ends_nobody_notices() {
         // The first of the three that is left: each has both ends.
         let instance = instances.remove(0).restart(signal).await;
         until("nginx to ask it again", async || {
-            if let Some(Err(error)) = people.try_join_next() {
-                std::panic::resume_unwind(error.into_panic());
-            }
+            are_well(&mut people);
             instance.program.log().contains("\"answered\"").then_some(())
         })
         .await;
@@ -192,14 +204,7 @@ async fn whichever_instance_ends_nobody_notices() {
             unsolved = page.form("/register").fill("password", PASSWORD);
         }
         if turn == 2 {
-            // As a newer version does, while this one runs and starts beside it.
-            execute(
-                &pool,
-                "alter table users add column of_the_future text;
-                 insert into _sqlx_migrations (version, description, success, checksum, execution_time)
-                 values (9999, 'of the future', true, '', 0)",
-            )
-            .await;
+            migrate_as_a_newer_version(&pool).await;
         }
     }
     for _ in 6..10 {

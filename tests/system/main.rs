@@ -13,3 +13,12 @@ mod neighbours;
 mod postfix;
 mod proxies;
 mod systemd;
+
+use tokio::task::JoinSet;
+
+/// Fails as soon as one of these people has failed.
+fn are_well(people: &mut JoinSet<()>) {
+    if let Some(Err(error)) = people.try_join_next() {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}

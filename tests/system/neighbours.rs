@@ -23,6 +23,12 @@ pub fn block(kind: &str, words: &str) -> String {
     blocks.find(|block| block.contains(words)).expect("a block in the README").to_owned()
 }
 
+/// A configuration with something else in this place, which it must have.
+pub fn with(configuration: &str, place: &str, other: &str) -> String {
+    assert!(configuration.contains(place), "{place}: {configuration}");
+    configuration.replace(place, other)
+}
+
 /// A port that is nobody's at this moment.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address").port()

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    neighbours::{self, Neighbour, block, free_port, without_tls},
+    neighbours::{self, Neighbour, block, free_port, with, without_tls},
     support::{PASSWORD, Page, Program, Request, ScratchFolder, Sink, TestDatabase, Visitor},
 };
 
@@ -72,8 +72,8 @@ impl Behind {
 
 /// With the ports of the test.
 fn with_ports(configuration: &str, site: u16, marketplace: u16) -> String {
-    let configuration = configuration.replace("127.0.0.1:3000", &format!("127.0.0.1:{site}"));
-    configuration.replace("127.0.0.1:4000", &format!("127.0.0.1:{marketplace}"))
+    let configuration = with(configuration, "127.0.0.1:3000", &format!("127.0.0.1:{site}"));
+    with(&configuration, "127.0.0.1:4000", &format!("127.0.0.1:{marketplace}"))
 }
 
 fn nginx(folder: &ScratchFolder, port: u16, site: u16, marketplace: u16) -> Command {
@@ -85,7 +85,7 @@ fn nginx(folder: &ScratchFolder, port: u16, site: u16, marketplace: u16) -> Comm
 
 fn caddy(folder: &ScratchFolder, port: u16, site: u16, marketplace: u16) -> Command {
     let address = format!("http://:{port} {{\n    bind 127.0.0.1\n");
-    let configuration = block("caddyfile\n", "forward_auth").replacen("vestibule.example {\n", &address, 1);
+    let configuration = with(&block("caddyfile\n", "forward_auth"), "vestibule.example {\n", &address);
     let configuration = format!(
         "{{\n    admin off\n    auto_https off\n}}\n{}",
         with_ports(&configuration, site, marketplace)

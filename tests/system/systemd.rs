@@ -5,7 +5,10 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::{neighbours::block, support::ScratchFolder};
+use crate::{
+    neighbours::{block, with},
+    support::ScratchFolder,
+};
 
 /// How open to attack a service may be, in tenths: from 0 to 100, and one without any of it has 96.
 const MOST_EXPOSED: &str = "--threshold=15";
@@ -20,9 +23,7 @@ fn analyze(arguments: &[&str], folder: &ScratchFolder) -> Output {
 fn the_readmes_service_is_understood_and_may_do_little() {
     let folder = ScratchFolder::new();
     let service = block("ini\n", "[Install]");
-    let program = "/usr/local/bin/vestibule";
-    assert!(service.contains(program), "{service}");
-    let service = service.replace(program, env!("CARGO_BIN_EXE_vestibule"));
+    let service = with(&service, "/usr/local/bin/vestibule", env!("CARGO_BIN_EXE_vestibule"));
     fs::write(folder.path().join("vestibule.service"), service).expect("a file");
     let beside = folder.path().join("vestibule.service.d");
     fs::create_dir(&beside).expect("a folder");

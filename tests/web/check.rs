@@ -13,11 +13,16 @@ async fn check(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     Program::run_beside(&arguments, settings).await
 }
 
+/// What it says on standard output.
+fn said(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).expect("UTF-8")
+}
+
 /// What it says to programs: of each thing whether it is good, and what was found.
 async fn findings(code: i32, settings: &[(&str, &str)]) -> Vec<(String, bool, String)> {
     let output = check(&["--json"], settings).await;
     assert_eq!(output.status.code(), Some(code), "{output:?}");
-    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let report: Value = serde_json::from_str(said(&output)).expect("JSON");
     assert_eq!(report["is_good"], code == 0);
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let finding = |one: &Value| {
@@ -40,7 +45,7 @@ async fn where_all_is_good_it_says_so_and_the_letter_arrives() {
     let (database, smtp, public) = (site.database.url(), site.sink.url(), site.url());
     let settings = [("DATABASE_URL", &*database), ("SMTP_URL", &smtp), ("PUBLIC_URL", &public)];
     let output = check(&["--mail-to", "ann@example.com"], &settings).await;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = said(&output);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     for words in [
         "good  settings  all are understood",
@@ -68,7 +73,7 @@ async fn whoever_can_choose_an_address_and_a_proxy_that_is_not_believed_are_bad(
     let mut trusting = settings.to_vec();
     trusting.push(("TRUSTED_PROXIES", "127.0.0.1"));
     let output = check(&[], &trusting).await;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = said(&output);
     assert!(text.contains("this one is believed whatever it says"), "{text}");
     let bad = bad(&settings).await;
     let chosen = |name: &str| {
@@ -128,7 +133,7 @@ async fn a_letter_that_is_not_taken_is_bad() {
     let (database, smtp_url, public) = (site.database.url(), smtp.url(), site.url());
     let settings = [("DATABASE_URL", &*database), ("SMTP_URL", &smtp_url), ("PUBLIC_URL", &public)];
     let output = check(&["--mail-to", "ann@example.com"], &settings).await;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = said(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(
         text.contains("bad   letter    550 5.1.1 no such user\n                to do: see what"),

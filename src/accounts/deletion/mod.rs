@@ -42,20 +42,19 @@ pub async fn ask(
     Ok(true)
 }
 
-/// The same, asked for by operators. Returns when the grace is over, also where it had begun already, which
-/// changes nothing.
+/// The same, asked for by operators. Changes nothing where the grace has begun already.
 pub async fn ask_by_operators(
     connection: &mut PgConnection,
     user: &User,
     now: OffsetDateTime,
-) -> sqlx::Result<OffsetDateTime> {
-    if let Some(due) = user.deletion_due_at {
-        return Ok(due);
+) -> sqlx::Result<()> {
+    if user.deletion_due_at.is_some() {
+        return Ok(());
     }
     begin(connection, user.id, now + GRACE).await?;
     activity::record(connection, user.id, &Event::DeletionAskedByOperators, None, now).await?;
     mail::enqueue::<DeletionByOperatorsLetter>(connection, &user.email, Some(user.id.0), now).await?;
-    Ok(now + GRACE)
+    Ok(())
 }
 
 /// Deletes a user at once, with everything of theirs, whether or not an address is kept for them; by operators,

@@ -5,6 +5,7 @@ mod proxy;
 
 use anyhow::ensure;
 use serde::Serialize;
+use sqlx::PgPool;
 use tokio::runtime::Runtime;
 
 use super::{
@@ -84,7 +85,10 @@ fn look(config: &Config, mail_to: Option<&EmailAddress>) -> anyhow::Result<Vec<F
     let server = DatabaseServer::join(config);
     Runtime::new()?.block_on(async {
         findings.extend(database(server).await);
-        findings.extend(mail(config, mail_to).await);
+        findings.push(mail_service(config).await);
+        if let Some(to) = mail_to {
+            findings.push(letter(config, to).await);
+        }
         findings.extend(proxy::findings(config).await);
     });
     Ok(findings)
@@ -100,25 +104,28 @@ fn settings(config: &Config) -> Finding {
 }
 
 async fn database(server: anyhow::Result<DatabaseServer>) -> Vec<Finding> {
-    let pool = match &server {
-        Ok(server) => database::connect(server.connect_options(), 0).await,
-        Err(error) => Err(anyhow::anyhow!("{error:#}")),
+    let asking = async {
+        let server = server?;
+        let pool = database::connect(server.connect_options(), 0).await?;
+        anyhow::Ok(vec![version(&pool).await, tables(&pool).await])
     };
-    let pool = match pool {
-        Ok(pool) => pool,
-        Err(error) => {
-            let to_do = "let DATABASE_URL name a PostgreSQL that answers; the embedded one answers while the site is \
-                 being served";
-            return vec![Finding::bad("database", format!("{error:#}"), to_do)];
-        }
-    };
-    let version: sqlx::Result<String> = sqlx::query_scalar("show server_version").fetch_one(&pool).await;
-    let answers = match version {
+    asking.await.unwrap_or_else(|error| {
+        let to_do = "let DATABASE_URL name a PostgreSQL that answers; the embedded one answers while the site is \
+             being served";
+        vec![Finding::bad("database", format!("{error:#}"), to_do)]
+    })
+}
+
+async fn version(pool: &PgPool) -> Finding {
+    match database::version(pool).await {
         Ok(version) => Finding::good("database", format!("PostgreSQL {version} answers")),
         Err(error) => Finding::bad("database", error.to_string(), "look into the log of the database"),
-    };
+    }
+}
+
+async fn tables(pool: &PgPool) -> Finding {
     let migrate = "run vestibule migrate, or serve, which migrates when it starts";
-    let tables = match database::tables(&pool).await {
+    match database::tables(pool).await {
         Ok(Tables::UpToDate) => Finding::good("tables", "they are up to date"),
         Ok(Tables::Behind(1)) => Finding::bad("tables", "one migration is missing", migrate),
         Ok(Tables::Behind(missing)) => {
@@ -128,38 +135,30 @@ async fn database(server: anyhow::Result<DatabaseServer>) -> Vec<Finding> {
             Finding::bad("tables", "a newer version has migrated them", "run that version, or a newer one")
         }
         Err(error) => Finding::bad("tables", error.to_string(), "let its user read the tables"),
-    };
-    vec![answers, tables]
+    }
 }
 
-async fn mail(config: &Config, mail_to: Option<&EmailAddress>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+async fn mail_service(config: &Config) -> Finding {
     match &config.mail.smtp {
-        Some(service) => findings.push(match mail::check::hand_shake(config, service).await {
+        Some(service) => match mail::check::hand_shake(config, service).await {
             Ok(words) => Finding::good("mail", words),
             Err(words) => Finding::bad(
                 "mail",
                 words,
                 "set VESTIBULE_SMTP_URL to what the mail service expects: host, port, TLS, user and password",
             ),
-        }),
+        },
         None if config.has_dev_mailbox() => {
             let page = config.public_url.with("/dev/mailbox");
-            findings.push(Finding::good("mail", format!("letters are not sent, and shown at {page}")));
+            Finding::good("mail", format!("letters are not sent, and shown at {page}"))
         }
-        None => {
-            findings.push(Finding::bad("mail", "letters go nowhere", "set VESTIBULE_SMTP_URL"));
-        }
+        None => Finding::bad("mail", "letters go nowhere", "set VESTIBULE_SMTP_URL"),
     }
-    if let Some(to) = mail_to {
-        findings.push(match mail::check::send_letter(config, to, Clock::system().now()).await {
-            Ok(words) => {
-                Finding::good("letter", format!("handed over: {words}; see whether it arrives at {to}"))
-            }
-            Err(words) => {
-                Finding::bad("letter", words, "see what the mail service asks of sender and recipient")
-            }
-        });
+}
+
+async fn letter(config: &Config, to: &EmailAddress) -> Finding {
+    match mail::check::send_letter(config, to, Clock::system().now()).await {
+        Ok(words) => Finding::good("letter", format!("handed over: {words}; see whether it arrives at {to}")),
+        Err(words) => Finding::bad("letter", words, "see what the mail service asks of sender and recipient"),
     }
-    findings
 }

@@ -1,4 +1,7 @@
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use anyhow::{Context, ensure};
 use axum::{
@@ -12,15 +15,12 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
-};
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::Finding;
 use crate::{
-    platform::config::Config,
-    web::client_address::{Forwarding, Seen},
+    platform::{config::Config, tls},
+    web::client_address::{Forwarding, Seen, X_FORWARDED_FOR, is_trusted},
 };
 
 /// How long an answer may take.
@@ -28,45 +28,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// No answer is longer, in bytes.
 const LONGEST: usize = 1_000;
 /// Nobody has this address (RFC 5737).
-const FORGED: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 254));
+const FORGED: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 254));
 const PATH: &str = "/healthz/client";
 
 /// What the site sees of a client that comes by way of `PUBLIC_URL`, and of one that lies about its address.
 pub async fn findings(config: &Config) -> Vec<Finding> {
-    let url = config.public_url.origin();
     let (seen, own) = match ask(config, None).await {
         Ok(answer) => answer,
         Err(error) => {
+            let url = config.public_url.origin();
             let to_do = "serve the site, and let the proxy pass everything on to VESTIBULE_LISTEN";
             return vec![Finding::bad("proxy", format!("{url}: {error:#}"), to_do)];
         }
     };
-    let mut findings = vec![headers(config, seen, own)];
-    for (name, value) in [
-        (HeaderName::from_static("x-forwarded-for"), FORGED.to_string()),
-        (header::FORWARDED, format!("for={FORGED}")),
-    ] {
-        let told = name.to_string();
-        findings.push(match ask(config, Some((name, value))).await {
-            Ok((seen, own)) if seen.address == FORGED => Finding::bad(
-                "proxy",
-                format!("whoever sends {told} can choose the address they count as"),
-                if is_trusted(config, own) {
-                    "run this on a machine that VESTIBULE_TRUSTED_PROXIES does not name: this one is believed whatever \
-                     it says"
-                } else {
-                    "let the proxy write or drop that header, and VESTIBULE_TRUSTED_PROXIES name nobody but the proxy"
-                },
-            ),
-            Ok(_) => Finding::good("proxy", format!("a made-up {told} is not believed")),
-            Err(error) => Finding::bad("proxy", format!("{url}: {error:#}"), "look into the proxy's log"),
-        });
-    }
-    findings
-}
-
-fn is_trusted(config: &Config, address: IpAddr) -> bool {
-    config.trusted_proxies.iter().any(|network| network.contains(&address))
+    vec![
+        headers(config, seen, own),
+        forged(config, X_FORWARDED_FOR, FORGED.to_string()).await,
+        forged(config, header::FORWARDED, format!("for={FORGED}")).await,
+    ]
 }
 
 /// What a request tells that came as people's do; `own` is the address that this machine has towards `PUBLIC_URL`.
@@ -77,7 +56,8 @@ fn headers(config: &Config, seen: Seen, own: IpAddr) -> Finding {
             "proxy",
             format!("its headers are not believed: everybody behind it counts as {address}"),
             format!(
-                "add {address} to VESTIBULE_TRUSTED_PROXIES, where that is the proxy; and let it write one of X-Forwarded-For and Forwarded, and drop the other"
+                "add {address} to VESTIBULE_TRUSTED_PROXIES, where that is the proxy; and let it write one of \
+                 X-Forwarded-For and Forwarded, and drop the other"
             ),
         ),
         Forwarding::None if config.public_url.is_https() || address != own => Finding::bad(
@@ -90,26 +70,50 @@ fn headers(config: &Config, seen: Seen, own: IpAddr) -> Finding {
         Forwarding::None => {
             Finding::good("proxy", format!("there is none; this machine is seen as {address}"))
         }
-        Forwarding::Believed if is_trusted(config, address) && address != own => Finding::bad(
-            "proxy",
-            format!("this machine is seen as {address}, which VESTIBULE_TRUSTED_PROXIES names"),
-            "let VESTIBULE_TRUSTED_PROXIES name nobody but the proxies",
-        ),
+        Forwarding::Believed if is_trusted(address, &config.trusted_proxies) && address != own => {
+            Finding::bad(
+                "proxy",
+                format!("this machine is seen as {address}, which VESTIBULE_TRUSTED_PROXIES names"),
+                "let VESTIBULE_TRUSTED_PROXIES name nobody but the proxies",
+            )
+        }
         Forwarding::Believed => Finding::good("proxy", format!("this machine is seen as {address}")),
     }
 }
 
+/// What a request tells that brings this header, made up.
+async fn forged(config: &Config, name: HeaderName, value: String) -> Finding {
+    match ask(config, Some((&name, value))).await {
+        Ok((seen, own)) if seen.address == FORGED => Finding::bad(
+            "proxy",
+            format!("whoever sends {name} can choose the address they count as"),
+            if is_trusted(own, &config.trusted_proxies) {
+                "run this on a machine that VESTIBULE_TRUSTED_PROXIES does not name: this one is believed whatever it \
+                 says"
+            } else {
+                "let the proxy write or drop that header, and VESTIBULE_TRUSTED_PROXIES name nobody but the proxy"
+            },
+        ),
+        Ok(_) => Finding::good("proxy", format!("a made-up {name} is not believed")),
+        Err(error) => {
+            let url = config.public_url.origin();
+            Finding::bad("proxy", format!("{url}: {error:#}"), "look into the proxy's log")
+        }
+    }
+}
+
 /// Asks for whom the site takes us, by way of `PUBLIC_URL`; with the address that we have on the way there.
-async fn ask(config: &Config, forged: Option<(HeaderName, String)>) -> anyhow::Result<(Seen, IpAddr)> {
+async fn ask(config: &Config, forged: Option<(&HeaderName, String)>) -> anyhow::Result<(Seen, IpAddr)> {
     timeout(PATIENCE, ask_patiently(config, forged)).await.context("no answer in time")?
 }
 
 async fn ask_patiently(
     config: &Config,
-    forged: Option<(HeaderName, String)>,
+    forged: Option<(&HeaderName, String)>,
 ) -> anyhow::Result<(Seen, IpAddr)> {
     let url = &config.public_url;
-    let stream = TcpStream::connect((url.host().trim_matches(['[', ']']), url.port())).await?;
+    let host = url.host().trim_matches(['[', ']']);
+    let stream = TcpStream::connect((host, url.port())).await?;
     let own = stream.local_addr()?.ip().to_canonical();
     let authority = url.origin();
     let (_, authority) = authority.split_once("://").context("an address has a scheme")?;
@@ -119,14 +123,8 @@ async fn ask_patiently(
     }
     let request = request.body(Body::empty())?;
     let seen = if url.is_https() {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from(url.host().trim_matches(['[', ']']).to_owned())?;
-        exchange(TlsConnector::from(Arc::new(tls)).connect(name, stream).await?, request).await?
+        let name = ServerName::try_from(host.to_owned())?;
+        exchange(tls::connector()?.connect(name, stream).await?, request).await?
     } else {
         exchange(stream, request).await?
     };

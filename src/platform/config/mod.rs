@@ -1,7 +1,8 @@
 //! The settings: read once from the environment, into one struct. Nothing else reads it.
 //!
-//! Every key carries the prefix `VESTIBULE_`; `DATABASE_URL` alone also works without. All that is
-//! wrong is said at once, and so is every `VESTIBULE_` key that nobody knows, with the one it looks like.
+//! Every key carries the prefix `VESTIBULE_`; `DATABASE_URL` alone also works without. An address that may hold a
+//! password can stand in a file, which the key with `_FILE` behind it names. All that is wrong is said at once, and
+//! so is every `VESTIBULE_` key that nobody knows, with the one it looks like.
 
 mod mail;
 mod settings;
@@ -106,7 +107,8 @@ impl Config {
             // The error would repeat the line, which may hold a secret.
             _ => {
                 return Err(WrongSettings(vec![
-                    ".env: expected a line for each setting, KEY=value, a value with spaces between single quotes".to_owned(),
+                    ".env: expected a line for each setting, KEY=value, a value with spaces between single quotes"
+                        .to_owned(),
                 ]));
             }
         };
@@ -167,7 +169,7 @@ impl Settings {
         let metrics_listen = self.optional("METRICS_LISTEN", "an address with a port");
         let public_url: Option<PublicUrl> =
             self.or("PUBLIC_URL", "http://localhost:3000", "http:// or https:// with a host and no path");
-        let trusted_proxies = self.list("TRUSTED_PROXIES", "addresses or networks, with commas");
+        let trusted_proxies = self.networks("TRUSTED_PROXIES", "addresses or networks, with commas");
         let database_url = self.understand_database_url();
         let data_dir = self.or("DATA_DIR", "./data", "a folder");
         let mail = self.understand_mail(public_url.as_ref());
@@ -379,7 +381,7 @@ pub(super) mod tests {
         assert_eq!(config.unwrap().database_url.unwrap().0, "postgres://u:p@host/site");
         assert_eq!(
             complaints.unwrap_err(),
-            "VESTIBULE_DATABASE_URL_FILE: expected to be set alone, or VESTIBULE_DATABASE_URL"
+            "VESTIBULE_DATABASE_URL_FILE: expected nothing where VESTIBULE_DATABASE_URL is set"
         );
         let nowhere = ("VESTIBULE_SMTP_URL_FILE", "/nowhere");
         let complaints = read(&[nowhere]).unwrap_err();

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    net::IpAddr,
     ops::RangeInclusive,
     path::PathBuf,
     str::FromStr,
@@ -39,13 +40,13 @@ impl Settings {
     }
 
     /// A value that may be a secret: it stands in the setting, or in the file that the setting with
-    /// `_FILE` behind its name leads to.
+    /// `_FILE` behind its name leads to. The inner `None` is where neither is set.
     pub fn secret<T: FromStr>(&mut self, name: &str, allowed: &str) -> Option<Option<T>> {
         let file_name = format!("{name}_FILE");
         if let Some(file) = self.optional::<PathBuf>(&file_name, "a file")? {
             if self.values.contains_key(name) {
                 self.optional::<String>(name, allowed);
-                self.complain(&file_name, &format!("to be set alone, or {PREFIX}{name}"));
+                self.complain(&file_name, &format!("nothing where {PREFIX}{name} is set"));
                 return None;
             }
             let Ok(value) = std::fs::read_to_string(file) else {
@@ -58,12 +59,14 @@ impl Settings {
         self.optional(name, allowed)
     }
 
+    /// Notes that a setting was expected to be what is `allowed`.
     pub fn complain(&mut self, name: &str, allowed: &str) {
         // The value is not repeated: it may be a secret.
         self.complaints.push(format!("{PREFIX}{name}: expected {allowed}"));
     }
 
-    /// `None` where there is something to complain about; an empty value is as good as none.
+    /// A value that may be missing, which is the inner `None`; an empty one is as good as none. Here and below, the
+    /// (outer) `None` is where there is something to complain about.
     pub fn optional<T: FromStr>(&mut self, name: &str, allowed: &str) -> Option<Option<T>> {
         self.known.insert(name.to_owned());
         match self.values.remove(name).as_deref().map(str::trim) {
@@ -78,6 +81,7 @@ impl Settings {
         }
     }
 
+    /// A value, or its default.
     pub fn or<T: FromStr>(&mut self, name: &str, default: &str, allowed: &str) -> Option<T> {
         let value = self.optional(name, allowed)?.or_else(|| default.parse().ok());
         if value.is_none() {
@@ -87,6 +91,7 @@ impl Settings {
         value
     }
 
+    /// A number within these bounds, or its default.
     pub fn number<T>(&mut self, name: &str, default: T, allowed: RangeInclusive<T>) -> Option<T>
     where
         T: FromStr + PartialOrd + fmt::Display,
@@ -100,6 +105,7 @@ impl Settings {
         Some(value)
     }
 
+    /// The bounds of a length, from the settings with `_MIN` and `_MAX` behind this name, or their defaults.
     pub fn length(
         &mut self,
         name: &str,
@@ -117,6 +123,7 @@ impl Settings {
         Some(length)
     }
 
+    /// One of two words, the first of which is the default.
     pub fn choice(&mut self, name: &str, allowed: [&'static str; 2]) -> Option<&'static str> {
         let words = allowed.join(" or ");
         let value: String = self.or(name, allowed[0], &words)?;
@@ -127,12 +134,14 @@ impl Settings {
         known
     }
 
-    pub fn list(&mut self, name: &str, allowed: &str) -> Option<Vec<IpNet>> {
+    /// Addresses and networks with commas between, by default none.
+    pub fn networks(&mut self, name: &str, allowed: &str) -> Option<Vec<IpNet>> {
         let value: String = self.or(name, "", allowed)?;
-        let networks =
-            value.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| {
-                part.parse::<IpNet>().or_else(|_| part.parse::<std::net::IpAddr>().map(IpNet::from))
-            });
+        let networks = value
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(|part| part.parse::<IpNet>().or_else(|_| part.parse::<IpAddr>().map(IpNet::from)));
         let networks = networks.collect::<Result<_, _>>().ok();
         if networks.is_none() {
             self.complain(name, allowed);
