@@ -105,9 +105,18 @@ const NOT_FOUND: u8 = 3;
 
 /// Runs what the command line asks for. `--help` says what the exit code means.
 pub fn main() -> ExitCode {
-    let Arguments { command, json } = Arguments::parse();
+    // Told by what is typed, so that it is known as well where the rest cannot be understood.
+    let words = std::env::args_os().skip(1).filter(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let is_for_mail_server = words.take(2).eq(["letters", "bounced"]);
+    let Arguments { command, json } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(wrong) if is_for_mail_server && wrong.use_stderr() => {
+            eprint!("{wrong}");
+            return ExitCode::from(BRING_AGAIN);
+        }
+        Err(said) => said.exit(),
+    };
     let command = command.unwrap_or(Command::Serve);
-    let is_for_mail_server = matches!(command, Command::Letters(LettersCommand::Bounced { .. }));
     let Err(error) = run(command, Output { json }) else { return ExitCode::SUCCESS };
     let code = if let Some(wrong) = error.downcast_ref::<WrongSettings>() {
         eprintln!("{wrong}");

@@ -155,6 +155,8 @@ async fn whatever_is_wrong_here_no_report_is_lost() {
         let brought = Program::feed(folder.path(), &["letters", "bounced"], settings, &report);
         assert_eq!(brought.status.code(), Some(75), "{settings:?}: {brought:?}");
     }
+    let mistyped = Program::feed(folder.path(), &["letters", "bounced", "--recipiant", "x"], &[], &report);
+    assert_eq!(mistyped.status.code(), Some(75), "{mistyped:?}");
     assert!(!folder.path().join("data").exists(), "nothing is started");
 }
 
