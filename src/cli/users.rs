@@ -1,4 +1,4 @@
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
@@ -95,6 +95,15 @@ pub enum Whom {
     Email(EmailAddress),
 }
 
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Email(email) => email.fmt(f),
+        }
+    }
+}
+
 impl FromStr for Whom {
     type Err = &'static str;
 
@@ -188,14 +197,15 @@ impl From<Entry> for Told {
 }
 
 async fn show(connection: &mut PgConnection, whom: &Whom, now: OffsetDateTime) -> anyhow::Result<Shown> {
-    let user = user(connection, whom, now).await?;
+    let id = id(connection, whom, now).await?;
+    let user = users::row(connection, id).await?.ok_or_else(|| nobody(whom))?;
     let activity = activity::latest(connection, user.id, None, SHOWN).await?;
     Ok(Shown {
-        user: row(connection, user.id).await?,
         accounts: users::accounts_of(connection, user.id).await?,
         sessions: sessions::of_user(connection, user.id, SHOWN, now).await?,
         letters: by_operators::latest(connection, None, Some(user.email.as_str()), SHOWN).await?,
         activity: activity.into_iter().map(Told::from).collect(),
+        user,
     })
 }
 
@@ -298,19 +308,24 @@ fn end_sessions(config: &Config, output: Output, whom: &Whom) -> anyhow::Result<
 }
 
 /// Whom an operator names, held until the transaction ends.
+/// A user, held for whatever is done to them.
 async fn user(connection: &mut PgConnection, whom: &Whom, now: OffsetDateTime) -> anyhow::Result<User> {
-    let (id, name) = match whom {
-        Whom::Id(id) => (Some(*id), id.to_string()),
+    let id = id(connection, whom, now).await?;
+    users::by_id_for_update(connection, id).await?.ok_or_else(|| nobody(whom))
+}
+
+async fn id(connection: &mut PgConnection, whom: &Whom, now: OffsetDateTime) -> anyhow::Result<UserId> {
+    match whom {
+        Whom::Id(id) => Ok(*id),
         Whom::Email(email) => match users::holder(connection, email, now).await? {
-            Some(Holder::User(user)) => (Some(user.id), email.to_string()),
-            _ => (None, email.to_string()),
+            Some(Holder::User(user)) => Ok(user.id),
+            _ => Err(nobody(whom)),
         },
-    };
-    let user = match id {
-        Some(id) => users::by_id_for_update(connection, id).await?,
-        None => None,
-    };
-    user.ok_or_else(|| NotFound(format!("there is no user {name}")).into())
+    }
+}
+
+fn nobody(whom: &Whom) -> anyhow::Error {
+    NotFound(format!("there is no user {whom}")).into()
 }
 
 async fn row(connection: &mut PgConnection, id: UserId) -> anyhow::Result<UserRow> {
