@@ -175,7 +175,7 @@ fn master_cf(folder: &Path, submission: u16, wrapped: u16) -> String {
     let service = service.expect("the service in the README");
     let service = service
         .replace("user=vestibule", "user=postgres")
-        .replace("/var/lib/vestibule", &format!("{at}/site"))
+        .replace("/etc/vestibule-bounces", &format!("{at}/site"))
         .replace("/usr/local/bin/vestibule", &format!("{at}/site/vestibule"));
     format!(
         "127.0.0.1:{submission} inet n - n - - smtpd

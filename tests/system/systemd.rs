@@ -27,7 +27,7 @@ fn the_readmes_service_is_understood_and_may_do_little() {
     fs::write(folder.path().join("vestibule.service"), service).expect("a file");
     let beside = folder.path().join("vestibule.service.d");
     fs::create_dir(&beside).expect("a folder");
-    fs::write(beside.join("dkim.conf"), block("ini\n", "LoadCredential")).expect("a file");
+    fs::write(beside.join("dkim.conf"), block("ini\n", "dkim.pem")).expect("a file");
 
     // What it does not understand it says, and goes on.
     let verified = analyze(&["verify", "--man=no"], &folder);
