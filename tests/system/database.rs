@@ -34,7 +34,7 @@ use crate::{
 struct Node {
     postgres: Neighbour,
     port: u16,
-    /// Where `GET /primary` is answered, as by Patroni.
+    /// Where `OPTIONS /primary` is answered, as by Patroni.
     health_port: u16,
     _health: JoinSet<()>,
 }
@@ -126,11 +126,11 @@ async fn ask(port: u16, question: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar(AssertSqlSafe(question.to_owned())).fetch_one(&mut connection).await
 }
 
-/// Answers `GET /primary` as Patroni does: 200 where the server takes writes, else 503.
+/// Answers `OPTIONS /primary` as Patroni does: 200 where the server takes writes, else 503.
 async fn tell(mut connection: TcpStream, port: u16) {
     let mut request = [0; 1024];
     let read = connection.read(&mut request).await.unwrap_or_default();
-    assert!(request[..read].starts_with(b"GET /primary "));
+    assert!(request[..read].starts_with(b"OPTIONS /primary "));
     let is_primary = ask(port, "select not pg_is_in_recovery()").await.unwrap_or_default();
     let status = if is_primary { "200 OK" } else { "503 Service Unavailable" };
     let _ = connection.write_all(format!("HTTP/1.0 {status}\r\n\r\n").as_bytes()).await;
