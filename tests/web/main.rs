@@ -43,6 +43,7 @@ mod resend;
 mod secrets;
 mod serve;
 mod sessions;
+mod slow_clients;
 mod support_requests;
 mod undo;
 mod waiting;
