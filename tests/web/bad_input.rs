@@ -9,7 +9,7 @@ use tokio::{
 use crate::support::{PASSWORD, Page, Request, Site, Visitor};
 
 /// Every form, with the fields that it knows.
-const FORMS: [(&str, &[&str]); 10] = [
+pub const FORMS: [(&str, &[&str]); 10] = [
     (
         "/register",
         &[
@@ -50,7 +50,7 @@ const FORMS: [(&str, &[&str]); 10] = [
 ];
 
 /// Every form of who is logged in, with the fields that it knows.
-const SIGNED_IN_FORMS: [(&str, &[&str]); 15] = [
+pub const SIGNED_IN_FORMS: [(&str, &[&str]); 15] = [
     ("/profile/sessions/end", &["session", "form_id", "account_id"]),
     ("/profile/sessions/end-others", &["account_id", "form_id"]),
     ("/profile/accounts/take-back", &["account_id", "form_id"]),

@@ -20,6 +20,7 @@ mod email_confirmation;
 mod export;
 mod forward_auth;
 mod generated_password;
+mod generated_requests;
 mod guessing;
 mod help;
 mod housekeeping;
