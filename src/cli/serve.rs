@@ -11,7 +11,7 @@ use crate::{
         config::Config,
         database::{self, DatabaseServer},
     },
-    server::Server,
+    server::{Patience, Server},
 };
 
 /// Serves the site until SIGTERM or Ctrl-C.
@@ -50,7 +50,7 @@ async fn serve(config: Config, database_server: &DatabaseServer) -> anyhow::Resu
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     let public_url = config.public_url.origin();
-    let server = Server::start(config, Clock::system(), database, listener).await?;
+    let server = Server::start(config, Clock::system(), database, listener, Patience::default()).await?;
     tracing::info!(listen = %server.address, "Vestibule is open at {public_url}");
     tokio::select! {
         _ = terminate.recv() => {}

@@ -9,6 +9,8 @@ use sqlx::{
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 
+use super::display_name::is_unseen;
+
 /// An email address as its owner typed it, and the one key under which it is compared.
 ///
 /// Valid is what HTML's `<input type=email>` takes (a dotless domain too, so `a@b` is the
@@ -61,6 +63,12 @@ impl EmailAddress {
     /// The part after the at sign, as it was typed.
     pub fn domain(&self) -> &str {
         self.typed.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
+    /// Whether it holds what is not seen, so that another address may look the same.
+    pub fn has_unseen(&self) -> bool {
+        // What only chooses another shape for a character before it hides in an address.
+        self.typed.chars().any(|c| is_unseen(c) || c == '\u{fe0f}')
     }
 
     /// How many characters (Unicode code points) it has.
@@ -192,6 +200,39 @@ mod tests {
         let long_domain = format!("a@{}", ["b".repeat(63).as_str(); 4].join("."));
         for bad in [long_local, long_domain] {
             assert!(EmailAddress::parse(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_seen_in_an_address_is_known() {
+        let unseen = [
+            '\u{34f}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{17b4}',
+            '\u{180b}',
+            '\u{180f}',
+            '\u{3164}',
+            '\u{fe00}',
+            '\u{fe0f}',
+            '\u{ffa0}',
+            '\u{e0100}',
+            '\u{e01ef}',
+        ];
+        // And what a domain is compared without.
+        let local = unseen.map(|c| format!("a{c}nn@b"));
+        let domain = ["a@b\u{ad}c", "a@b\u{200b}c", "a@b\u{2060}c", "a@b\u{fe0f}c"].map(str::to_owned);
+        for typed in local.iter().chain(&domain) {
+            assert!(EmailAddress::parse(typed).unwrap().has_unseen(), "{typed:?}");
+        }
+        for typed in
+            ["ann@b", "почта@пример.рф", "a\u{301}\u{325}@b", "हिन्दी@उदाहरण.भारत", "a@نامه\u{200c}ای.com"]
+        {
+            assert!(!EmailAddress::parse(typed).unwrap().has_unseen(), "{typed:?}");
+        }
+        // These are refused in any case.
+        for c in ['\u{200c}', '\u{200d}', '\u{e0041}', '\u{feff}', '\u{2800}'] {
+            assert!(EmailAddress::parse(&format!("a{c}nn@b")).is_err(), "{c:?}");
         }
     }
 

@@ -45,6 +45,8 @@ impl fmt::Display for RegionId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -54,6 +56,20 @@ mod tests {
         }
         for bad in ["", "D", "de", "DE-", "DE-BYXX", "DE_BY", "DE-B Y", "ÄÖ", "DE-BY-X"] {
             assert!(RegionId::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_has_one_spelling_and_nothing_but_capitals_digits_and_a_hyphen(
+            text in prop_oneof!["(?s).{0,8}", "[A-Za-z]{2}(-[A-Z0-9a-zé-]{0,4})?"],
+        ) {
+            if let Some(id) = RegionId::parse(&text) {
+                prop_assert_eq!(id.as_str(), text);
+                prop_assert!((2..=6).contains(&id.as_str().len()) && id.country().len() == 2, "{}", id);
+                let is_known = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-';
+                prop_assert!(id.as_str().chars().all(is_known), "{}", id);
+            }
         }
     }
 }

@@ -45,6 +45,8 @@ impl fmt::Display for SupportReference {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -61,6 +63,20 @@ mod tests {
         for text in ["", "K7QM-2XHD-9TR", "K7QM-2XHD-9TRWW", "K7QM-2XHD-9TR0", "ÄÄÄÄÄÄ", "<b>M-2XHD-9TRW"]
         {
             assert_eq!(SupportReference::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_a_reference_that_is_read_as_itself(
+            text in prop_oneof!["(?s).{0,20}", "([A-Za-z2-9]{0,5}[- \\t]?){3}"],
+        ) {
+            if let Some(reference) = SupportReference::parse(&text) {
+                prop_assert_eq!(SupportReference::parse(reference.as_str()), Some(reference.clone()));
+                let groups: Vec<_> = reference.as_str().split('-').collect();
+                prop_assert!(groups.len() == GROUPS && groups.iter().all(|group| group.len() == GROUP));
+                prop_assert!(groups.concat().bytes().all(|c| ALPHABET.contains(&c)), "{}", reference);
+            }
         }
     }
 }

@@ -17,11 +17,6 @@ use tokio::{
 };
 use tower::Layer;
 
-/// How long a connection may take to bring a request's headers, or lie idle between two. Reverse
-/// proxies drop an idle connection after 60 seconds; they must be first, or a request of theirs
-/// could meet one that we are closing.
-const HEADERS_WITHIN: Duration = Duration::from_secs(75);
-
 /// How long a client may leave an answer lying, in milliseconds (RFC 5482).
 const TAKEN_WITHIN: u32 = 30_000;
 
@@ -38,10 +33,16 @@ const OTHER_FILES: u64 = 256;
 /// How long to wait when the system gives no connection, which passes.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Serves until told to stop; then lets the requests that are under way come to their end.
-pub async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+/// Serves until told to stop; then lets the requests that are under way come to their end. A connection
+/// that does not bring a head within `head_within` is closed.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    head_within: Duration,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(LARGEST_HEAD);
+    http.timer(TokioTimer::new()).header_read_timeout(head_within).max_buf_size(LARGEST_HEAD);
     let room = Arc::new(Semaphore::new(room()));
     let graceful = GracefulShutdown::new();
     loop {

@@ -31,6 +31,23 @@ use crate::{
 /// How long requests and letters in hand have, once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// How long clients may keep the server waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// A connection, with the head of a request, or idle between two. Reverse proxies drop an idle
+    /// connection after 60 seconds; they must be first, or a request of theirs could meet one that we are
+    /// closing.
+    pub head: Duration,
+    /// A request, with its body; its answer must be there as well by then.
+    pub request: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(75), request: Duration::from_secs(30) }
+    }
+}
+
 /// A server that runs until it is stopped.
 pub struct Server {
     /// Where it serves pages.
@@ -52,6 +69,7 @@ impl Server {
         clock: Clock,
         database: PgPool,
         listener: TcpListener,
+        patience: Patience,
     ) -> anyhow::Result<Self> {
         let metrics_listener = match config.metrics_listen {
             Some(wanted) => {
@@ -79,13 +97,23 @@ impl Server {
         let workers = mail::Workers::start(app.database.clone(), app.clock.clone(), letters, &app.config)?;
         let address = listener.local_addr()?;
         let mut tasks = vec![
-            tokio::spawn(listener::serve(listener, router::router(&app), stopped.clone())),
+            tokio::spawn(listener::serve(
+                listener,
+                router::router(&app, patience),
+                patience.head,
+                stopped.clone(),
+            )),
             tokio::spawn(housekeeping::run(app.clone(), stopped.clone())),
         ];
         let mut metrics_address = None;
         if let Some(listener) = metrics_listener {
             metrics_address = Some(listener.local_addr()?);
-            tasks.push(tokio::spawn(listener::serve(listener, metrics::router(&app), stopped)));
+            tasks.push(tokio::spawn(listener::serve(
+                listener,
+                metrics::router(&app),
+                patience.head,
+                stopped,
+            )));
         }
         // Beside the start, which does not wait for it, and on no async thread.
         tokio::task::spawn_blocking(PhoneNumber::read_countries);

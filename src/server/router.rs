@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -8,7 +6,7 @@ use axum::{
 };
 use tower_http::timeout::TimeoutLayer;
 
-use super::{health, observe, security_headers};
+use super::{Patience, health, observe, security_headers};
 use crate::{
     features::{
         dev_mailbox, forward_auth, help, home, login, notices, pairing, profile, recovery, registration,
@@ -22,13 +20,12 @@ use crate::{
     },
 };
 
-/// No form of ours is larger, in bytes.
-const LARGEST_BODY: usize = 64 * 1024;
-/// How long a request may take, its body included.
-const SLOWEST_REQUEST: Duration = Duration::from_secs(30);
+/// No form of ours is larger, in bytes, but for the one to support: two of the longest passwords, an address
+/// and what else stands beside them, where each character is sent as twelve.
+const LARGEST_BODY: usize = 16 * 1024;
 
 /// All pages, and what every request passes on its way to one, from the last layer to the first.
-pub fn router(app: &App) -> Router {
+pub fn router(app: &App, patience: Patience) -> Router {
     Router::new()
         .fallback(|| async { PageError::NotFound })
         .merge(home::routes())
@@ -49,7 +46,7 @@ pub fn router(app: &App) -> Router {
         .fallback(|| async { PageError::NotFound })
         .layer(from_fn_with_state(app.clone(), same_origin::check))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, SLOWEST_REQUEST))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, patience.request))
         .layer(from_fn_with_state(app.clone(), error::dress))
         // For programs: they want a word, not a page.
         .merge(health::routes())

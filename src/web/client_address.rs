@@ -201,6 +201,49 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn where_both_headers_come_they_agree_or_neither_counts(
+            one in hops(), other in hops(), is_one_twice in any::<bool>(),
+        ) {
+            let standard: Vec<_> = match is_one_twice {
+                true => one.iter().map(|hop| format!("for=\"{hop}\"")).collect(),
+                false => other,
+            };
+            let both = [(X_FORWARDED_FOR, &*one.join(", ")), (header::FORWARDED, &*standard.join(", "))];
+            let alone = both.clone().map(|header| address("127.0.0.1", &[header]));
+            let together = address("127.0.0.1", &both);
+            let agreed = if alone[0] == alone[1] { &alone[0] } else { "127.0.0.1" };
+            prop_assert_eq!(&together, agreed);
+            let names = |(_, value): &(HeaderName, &str)| {
+                let nodes = value.split(|c| ",;=\" ".contains(c));
+                nodes.filter_map(node_address).any(|node| node.to_string() == together)
+            };
+            prop_assert!(together == "127.0.0.1" || both.iter().all(names), "{}", together);
+        }
+    }
+
+    /// What proxies write, and what is nearly that.
+    fn hops() -> impl Strategy<Value = Vec<String>> {
+        let address = prop_oneof![
+            "10\\.0\\.0\\.[1-3]",
+            "192\\.0\\.2\\.[1-3](:80)?",
+            "2001:db8::[1-3]",
+            "\\[2001:db8::[1-3]\\](:80)?"
+        ];
+        let pair = address.prop_flat_map(|address| {
+            prop_oneof![
+                Just(address.clone()),
+                Just(format!("for={address}")),
+                Just(format!("for=\"{address}\";proto=https")),
+            ]
+        });
+        proptest::collection::vec(
+            prop_oneof![6 => pair, 1 => Just("unknown".to_owned()), 1 => "[ -~]{0,20}"],
+            0..4,
+        )
+    }
+
     #[test]
     fn what_became_of_the_headers_is_told() {
         let header = |value: &str| HeaderMap::from_iter([(X_FORWARDED_FOR, value.parse().unwrap())]);

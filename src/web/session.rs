@@ -337,3 +337,19 @@ fn encode(value: &impl Serialize) -> Result<serde_json::Value, Error> {
 fn backend(error: sqlx::Error) -> Error {
     Error::Backend(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_sessions_id_has_one_spelling(text in prop_oneof!["(?s).{0,40}", "[A-Za-z0-9_-]{22}"]) {
+            if let Ok(id) = text.parse::<Id>() {
+                prop_assert_eq!(id.to_string(), text);
+            }
+        }
+    }
+}

@@ -9,7 +9,7 @@ use tokio::{
 use crate::support::{PASSWORD, Page, Request, Site, Visitor};
 
 /// Every form, with the fields that it knows.
-const FORMS: [(&str, &[&str]); 10] = [
+pub const FORMS: [(&str, &[&str]); 10] = [
     (
         "/register",
         &[
@@ -50,7 +50,7 @@ const FORMS: [(&str, &[&str]); 10] = [
 ];
 
 /// Every form of who is logged in, with the fields that it knows.
-const SIGNED_IN_FORMS: [(&str, &[&str]); 15] = [
+pub const SIGNED_IN_FORMS: [(&str, &[&str]); 15] = [
     ("/profile/sessions/end", &["session", "form_id", "account_id"]),
     ("/profile/sessions/end-others", &["account_id", "form_id"]),
     ("/profile/accounts/take-back", &["account_id", "form_id"]),
@@ -182,7 +182,7 @@ fn is_refused(page: &Page, status: u16, what: &str) {
 
 /// Sends every form with every field as it should not be; `token` is what a letter's link carries.
 async fn send_anything(visitor: &mut Visitor, forms: &[(&str, &[&str])], token: &str) {
-    let long = "x".repeat(20_000);
+    let long = "x".repeat(14_000);
     let accents = "e\u{301}".repeat(200);
     let values = [
         "",
@@ -262,7 +262,7 @@ async fn send_what_no_page_could(visitor: &mut Visitor, forms: &[(&str, &[&str])
         ] {
             is_refused(&visitor.post(form, &wrong).await, 400, &format!("{form}: {what}"));
         }
-        let huge = format!("{first}={}", "x".repeat(70_000));
+        let huge = format!("{first}={}", "x".repeat(if *form == "/support" { 64 } else { 16 } * 1024));
         is_refused(&visitor.post(form, &huge).await, 413, &format!("{form}: a huge body"));
         for content_type in ["text/plain", "application/json", "multipart/form-data; boundary=x", ""] {
             let mut headers = vec![("sec-fetch-site", "same-origin".to_owned())];

@@ -119,8 +119,10 @@ async fn a_letter_that_is_under_way_when_its_user_goes_is_owed_no_more() {
     site.sink.always(Stage::Data, Act::Say("451 4.3.0 later"));
     ann.ask_for_deletion().await;
     site.letters_are(ANN, &["handed_over", "delayed"]).await;
-    site.clock.advance(deletion::GRACE + Duration::minutes(1));
-    assert_eq!(site.purge_deletions().await, 1);
+    // The site's clock stays: a worker that woke when the grace is over would give the letter up.
+    let mut connection = site.database.pool().acquire().await.expect("a connection");
+    let later = site.clock.now() + deletion::GRACE + Duration::minutes(1);
+    assert_eq!(deletion::purge(&mut connection, later).await.expect("a purge"), 1);
     site.sink.behave();
     site.let_pass(Duration::hours(1)).await;
     site.letters_are(ANN, &["handed_over"]).await;

@@ -31,6 +31,23 @@ async fn one_sentence_for_every_failure_and_the_same_page_for_who_does_not_exist
 }
 
 #[tokio::test]
+async fn an_address_with_what_nobody_sees_is_not_chosen_but_opens_what_it_opened() {
+    let site = Site::start().await;
+    site.sink.offer("SMTPUTF8");
+    let odd = "a\u{34f}nn@example.com";
+    let mut ann = site.visitor();
+    let form = ann.registration_form(odd, PASSWORD).await;
+    let complaints = ann.send(form).await.is(422).complaints();
+    assert_eq!(complaints[0].1, "This address holds a character that nobody sees. Type it anew.");
+    site.user("ann@example.com").await;
+    site.sql(&format!("update users set email = '{odd}', email_key = '{odd}'")).await;
+    assert_eq!(site.visitor().log_in(odd).await.path(), "/profile");
+    site.visitor().log_in("ann@example.com").await.is(422);
+    site.visitor().recover(odd).await;
+    site.letters_are(odd, &["handed_over"]).await;
+}
+
+#[tokio::test]
 async fn what_is_missing_is_said() {
     let site = Site::start().await;
     let mut ann = site.visitor();

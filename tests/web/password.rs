@@ -113,6 +113,15 @@ async fn what_is_wrong_with_either_is_said_and_no_page_carries_a_password_back()
 }
 
 #[tokio::test]
+async fn the_longest_passwords_that_settings_can_allow_fit_into_the_form() {
+    let site = Site::with(&[("PASSWORD_MAX", "512")]).await;
+    let (one, other) = ("😀".repeat(512), "🐘".repeat(512));
+    let mut ann = site.user_with("ann@example.com", &one).await;
+    ann.change_password(&one, &other).await.is(200);
+    assert_eq!(site.visitor().try_password("ann@example.com", &other).await.path(), "/profile");
+}
+
+#[tokio::test]
 async fn a_current_password_is_not_tried_for_a_new_one_that_cannot_be_taken() {
     let site = Site::start().await;
     let mut ann = site.user("ann@example.com").await;

@@ -16,14 +16,21 @@ mod own_letter;
 mod page;
 mod sender;
 
-use axum::{Router, routing::get};
+use axum::{Router, extract::DefaultBodyLimit, routing::get};
 
 use crate::{mail::Registry, platform::config::Config, web::state::App};
+
+/// The form is no larger, in bytes: the longest message, where each character is sent as twelve, and what
+/// stands beside it. All other forms are smaller.
+const LARGEST_BODY: usize = 64 * 1024;
 
 /// The pages.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/support", get(handlers::show).post(handlers::submit))
+        .route(
+            "/support",
+            get(handlers::show).post(handlers::submit).layer(DefaultBodyLimit::max(LARGEST_BODY)),
+        )
         .route("/support/sent", get(handlers::sent))
 }
 

@@ -177,7 +177,7 @@ impl Settings {
         let email_length = self.length("EMAIL", 3..=20, 1..=254, 1..=254);
         // What recovery generates is a password like any other.
         let generated = Password::GENERATED_CHARACTERS;
-        let password_length = self.length("PASSWORD", 3..=20, 1..=generated, generated..=1024);
+        let password_length = self.length("PASSWORD", 3..=20, 1..=generated, generated..=512);
         let must_change = self.choice("GENERATED_PASSWORD_MUST_CHANGE", ["false", "true"]);
         let hash = self.understand_hash();
         let captcha = self.choice("CAPTCHA", ["picture", "off"]);
@@ -430,7 +430,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_generated_password_fits_into_the_bounds_or_nothing_starts() {
-        for (name, refused, allowed) in [("MAX", "18", "from 19 to 1024"), ("MIN", "20", "from 1 to 19")] {
+        for (name, refused, allowed) in [("MAX", "18", "from 19 to 512"), ("MIN", "20", "from 1 to 19")] {
             let key = format!("VESTIBULE_PASSWORD_{name}");
             let complaints = read(&[(&key, refused)]).unwrap_err();
             assert!(complaints.starts_with(&key) && complaints.contains(allowed), "{complaints}");

@@ -26,6 +26,9 @@ pub fn choose(typed: &str, config: &Config) -> Result<EmailAddress, String> {
     let allowed = &config.email_length;
     let email = read(typed)?;
     match email.characters() {
+        _ if email.has_unseen() => {
+            Err("This address holds a character that nobody sees. Type it anew.".to_owned())
+        }
         short if short < *allowed.start() => {
             Err(format!("This address has {short} characters. It must have at least {}.", allowed.start()))
         }
@@ -77,6 +80,14 @@ mod tests {
         assert!(choice(&format!("{}@b.example", "a".repeat(11))).unwrap_err().contains("21 characters"));
         for wrong in ["", " ", "a", "a@"] {
             assert!(choice(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_looks_like_another_is_not_chosen_but_may_be_proved() {
+        for typed in ["a\u{34f}nn@b", "ann\u{fe0f}@b", "ann@b\u{ad}c"] {
+            assert!(choice(typed).unwrap_err().contains("that nobody sees"), "{typed:?}");
+            assert!(read(typed).is_ok(), "{typed:?}");
         }
     }
 

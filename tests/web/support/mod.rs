@@ -37,7 +37,7 @@ use tokio::{
 pub const PASSWORD: &str = "green Elephant 7";
 
 /// How long a test waits for what never comes before it fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until a question is answered by something.
 pub async fn until<T>(what: &str, mut question: impl AsyncFnMut() -> Option<T>) -> T {

@@ -5,7 +5,7 @@ use time::Duration;
 use tokio::net::TcpListener;
 use vestibule::{
     platform::{clock::Clock, config::Config, database},
-    server::Server,
+    server::{Patience, Server},
 };
 
 use super::{Browser, PASSWORD, ScratchFolder, Sink, TestDatabase, Visitor, Wire, until};
@@ -24,6 +24,7 @@ pub struct Site {
     /// `VESTIBULE_DATA_DIR`, as long as the site is there.
     _data: ScratchFolder,
     settings: Vec<(String, String)>,
+    patience: Patience,
     servers: Vec<(Server, PgPool)>,
 }
 
@@ -37,6 +38,11 @@ impl Site {
     /// One with some settings of the test's own, named without their prefix; an empty value takes
     /// one back.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::with_patience(settings, Patience::default()).await
+    }
+
+    /// One that waits for its clients no longer than that.
+    pub async fn with_patience(settings: &[(&str, &str)], patience: Patience) -> Self {
         let (database, sink, data) = (TestDatabase::new().await, Sink::start().await, ScratchFolder::new());
         let (url, folder) = (sink.url(), data.path().display().to_string());
         let usual = [
@@ -49,7 +55,8 @@ impl Site {
         let all = usual.iter().chain(settings);
         let settings = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (clock, wire) = (Clock::system(), Wire::new().await);
-        let mut site = Self { clock, sink, database, wire, _data: data, settings, servers: Vec::new() };
+        let servers = Vec::new();
+        let mut site = Self { clock, sink, database, wire, _data: data, settings, patience, servers };
         site.start_server().await;
         site
     }
@@ -66,7 +73,8 @@ impl Site {
         let config = Config::from_variables(variables).expect("right settings");
         let options = self.wire.connect_options(&self.database);
         let pool = database::connect(options, config.mail.connections()).await.expect("its database");
-        let server = Server::start(config, self.clock.clone(), pool.clone(), listener).await;
+        let clock = self.clock.clone();
+        let server = Server::start(config, clock, pool.clone(), listener, self.patience).await;
         self.servers.push((server.expect("a server"), pool));
     }
 
