@@ -26,7 +26,7 @@ impl Output {
     /// # Errors
     /// Where it cannot be written; whoever stops reading has read enough, which is none.
     pub fn say(self, document: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-        let mut said = if self.json { serde_json::to_string_pretty(document)? } else { text() };
+        let mut said = if self.json { escaped(&serde_json::to_string_pretty(document)?) } else { text() };
         said.push('\n');
         match io::stdout().write_all(said.as_bytes()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -78,6 +78,20 @@ pub fn harmless(text: &str) -> String {
     text.chars().filter(|c| *c == '\n' || !is_unseen(*c)).collect()
 }
 
+/// The same of a JSON document, which loses nothing: what is not seen stands there by its number (RFC 8259,
+/// section 7). Outside of texts there is none of it.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || !is_unseen(c) {
+            escaped.push(c);
+        } else {
+            escaped.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    escaped
+}
+
 fn one_line(text: String) -> String {
     harmless(&text.replace(['\r', '\n', '\t'], " "))
 }
@@ -97,5 +111,9 @@ mod tests {
     #[test]
     fn nothing_that_somebody_wrote_commands_the_terminal() {
         assert_eq!(harmless("a\u{1b}[2Jb\u{202e}c\r\nd\u{9b}1m"), "a[2Jbc\nd1m");
+        let wrote = "a\u{1b}[2Jb\u{202e}c\r\nd\u{9b}1m\u{7f}é\u{e0041}\"";
+        let json = escaped(&serde_json::to_string_pretty(&[wrote]).unwrap());
+        assert!(!json.contains(|c| c != '\n' && is_unseen(c)), "{json}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&json).unwrap(), [wrote]);
     }
 }

@@ -344,8 +344,13 @@ fn not_connected(trouble: &Trouble) -> Outcome {
     match trouble {
         Trouble::TooSlow => tracing::warn!("the mail service did not answer in time"),
         Trouble::NoConnection(error) => tracing::warn!(%error, "the mail service could not be reached"),
-        Trouble::Unreadable(error) => tracing::warn!(%error, "the mail service's answer could not be read"),
-        Trouble::Smtp(error) => tracing::warn!(%error, "the mail service did not let us in"),
+        // Its own words are quoted: a log is looked at in a terminal.
+        Trouble::Unreadable(error) => {
+            tracing::warn!(error = error.to_string(), "the mail service's answer could not be read");
+        }
+        Trouble::Smtp(error) => {
+            tracing::warn!(error = error.to_string(), "the mail service did not let us in");
+        }
     }
     Outcome::NoService(words.to_owned())
 }
