@@ -10,6 +10,7 @@ mod settings;
 use std::{fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr};
 
 use ipnet::IpNet;
+use sqlx::postgres::PgConnectOptions;
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
@@ -203,11 +204,10 @@ impl Settings {
     }
 
     fn understand_database_url(&mut self) -> Option<Option<Secret>> {
-        let allowed = "postgres://user:password@host/database";
+        let allowed =
+            "postgres://user:password@host/database, where user and password have %2F for a slash, and so on";
         let url: Option<Secret> = self.secret("DATABASE_URL", allowed)?;
-        let is_ours =
-            |url: &Secret| ["postgres://", "postgresql://"].iter().any(|scheme| url.0.starts_with(scheme));
-        if url.as_ref().is_some_and(|url| !is_ours(url)) {
+        if url.as_ref().is_some_and(|url| !names_database(&url.0)) {
             self.complain("DATABASE_URL", allowed);
             return None;
         }
@@ -233,6 +233,15 @@ impl Settings {
         }
         Some(LogConfig { filter, json: format? == "json" })
     }
+}
+
+/// Whether sqlx reads this URL, and as it is meant. A password that holds a slash, a question mark or a hash would
+/// go on behind the host, up to its at sign, and be told in logs.
+fn names_database(url: &str) -> bool {
+    let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    let is_as_meant =
+        |rest: &str| rest.find(['/', '?', '#']).is_none_or(|behind| !rest[behind..].contains('@'));
+    rest.is_some_and(is_as_meant) && url.parse::<PgConnectOptions>().is_ok()
 }
 
 impl PublicUrl {
@@ -385,7 +394,36 @@ pub(super) mod tests {
         );
         let nowhere = ("VESTIBULE_SMTP_URL_FILE", "/nowhere");
         let complaints = read(&[nowhere]).unwrap_err();
-        assert_eq!(complaints, "VESTIBULE_SMTP_URL_FILE: expected a file that can be read");
+        assert_eq!(complaints, "VESTIBULE_SMTP_URL_FILE: expected a file that can be read and is not empty");
+        let empty = ("VESTIBULE_DATABASE_URL_FILE", "/dev/null");
+        let complaints = read(&[empty]).unwrap_err();
+        assert_eq!(
+            complaints,
+            "VESTIBULE_DATABASE_URL_FILE: expected a file that can be read and is not empty"
+        );
+    }
+
+    #[test]
+    fn a_database_url_that_would_be_read_otherwise_than_it_is_meant_is_refused_and_not_repeated() {
+        for good in [
+            "postgres://u:a%2Fs3cret@host:5432/site?sslmode=verify-full",
+            "postgres:///site?host=/run/postgresql",
+            "postgres://u@%2Frun%2Fpostgresql/site",
+        ] {
+            read(&[("DATABASE_URL", good)]).unwrap();
+        }
+        for bad in [
+            "mysql://host/site",
+            "postgres://u:12?s3cret@host/site",
+            "postgres://u:12/s3cret@host/site",
+            "postgres://u:12#s3cret@host/site",
+            "postgres://u:s3cret:x@host:x/site",
+            "postgres://u@host/site?sslmode=s3cret",
+        ] {
+            let complaints = read(&[("DATABASE_URL", bad)]).unwrap_err();
+            assert!(complaints.starts_with("VESTIBULE_DATABASE_URL: expected postgres://user"), "{bad}");
+            assert!(!complaints.contains("s3cret") && complaints.lines().count() == 1, "{complaints}");
+        }
     }
 
     #[test]

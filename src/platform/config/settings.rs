@@ -49,9 +49,11 @@ impl Settings {
                 self.complain(&file_name, &format!("nothing where {PREFIX}{name} is set"));
                 return None;
             }
-            let Ok(value) = std::fs::read_to_string(file) else {
+            // An empty one was not written yet: taken for none, it would open another database than is meant.
+            let value = std::fs::read_to_string(file).ok().filter(|value| !value.trim().is_empty());
+            let Some(value) = value else {
                 self.known.insert(name.to_owned());
-                self.complain(&file_name, "a file that can be read");
+                self.complain(&file_name, "a file that can be read and is not empty");
                 return None;
             };
             self.values.insert(name.to_owned(), value);
