@@ -180,6 +180,14 @@ pub async fn version(pool: &PgPool) -> sqlx::Result<String> {
     sqlx::query_scalar("show server_version").fetch_one(pool).await
 }
 
+/// Whether nothing can be written: it is a standby, say, or its user may only read.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_read_only(pool: &PgPool) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select current_setting('transaction_read_only')::boolean").fetch_one(pool).await
+}
+
 /// Whether an error means that the database cannot serve us now, which is nobody's mistake and
 /// passes: a page answers 503. Any other is a fault of ours.
 pub fn is_gone(error: &sqlx::Error) -> bool {

@@ -135,6 +135,12 @@ async fn tells_the_marketplace_who_it_is(behind: Behind) {
     // A browser asks for itself, or may not; it learns no more.
     assert!(matches!(checked.status.as_u16(), 204 | 404), "{checked:?}");
 
+    // Nobody hides behind the proxy by contradicting it.
+    let headers = vec![("forwarded", "for=203.0.113.254".to_owned())];
+    let path = "/healthz/client".to_owned();
+    let seen = ann.request(Request { method: "GET", path, headers, body: Vec::new() }).await;
+    assert!(seen.is(200).body.contains("\"believed\""), "{}", seen.body);
+
     ann.log_out().await;
     let page = behind.forge(&mut ann).await;
     let log_in = "/login?because=log-in-first&next=%2Fmarket%2Fa%3Fb%3D1%26c%3D2";

@@ -1,8 +1,12 @@
 //! `vestibule check`: what is good, and what is bad and what to do.
 
-use std::process::Output;
+use std::{net::SocketAddr, process::Output};
 
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+};
 use vestibule::platform::database;
 
 use crate::support::{Act, Program, Sink, Site, Stage, TestDatabase};
@@ -80,6 +84,56 @@ async fn whoever_can_choose_an_address_and_a_proxy_that_is_not_believed_are_bad(
         ("proxy".to_owned(), format!("whoever sends {name} can choose the address they count as"))
     };
     assert_eq!(bad, [chosen("x-forwarded-for"), chosen("forwarded")]);
+}
+
+/// A proxy that tells the site its client's address, and lets every header of the client's through. Returns where
+/// it listens.
+async fn careless_proxy(site: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(site).await.expect("the site");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(client.read_u8().await.expect("a request"));
+            }
+            head.truncate(head.len() - 2);
+            head.extend(b"x-forwarded-for: 192.0.2.7\r\n\r\n");
+            server.write_all(&head).await.expect("the site");
+            tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_proxy_that_lets_its_clients_contradict_it_is_bad() {
+    let site = Site::start().await;
+    let proxy = careless_proxy(site.address()).await;
+    let (database, smtp, public) = (site.database.url(), site.sink.url(), format!("http://{proxy}"));
+    let settings = [("DATABASE_URL", &*database), ("SMTP_URL", &smtp), ("PUBLIC_URL", &public)];
+    assert_eq!(
+        bad(&settings).await,
+        [(
+            "proxy".to_owned(),
+            "whoever sends forwarded counts as 127.0.0.1, and hides their own address".to_owned()
+        )]
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_can_only_be_read_is_bad() {
+    let (database, sink) = (TestDatabase::new().await, Sink::start().await);
+    database::migrate(&database.pool()).await.expect("tables");
+    let (url, smtp) = (database.url(), sink.url());
+    let url = format!(
+        "{url}{}options[default_transaction_read_only]=on",
+        if url.contains('?') { '&' } else { '?' }
+    );
+    let found =
+        bad(&[("DATABASE_URL", &url), ("SMTP_URL", &smtp), ("PUBLIC_URL", "http://localhost:1")]).await;
+    assert!(found[0].0 == "database" && found[0].1.ends_with("answers, and can only be read"), "{found:?}");
 }
 
 #[tokio::test]

@@ -117,9 +117,16 @@ async fn database(server: anyhow::Result<DatabaseServer>) -> Vec<Finding> {
 }
 
 async fn version(pool: &PgPool) -> Finding {
-    match database::version(pool).await {
-        Ok(version) => Finding::good("database", format!("PostgreSQL {version} answers")),
-        Err(error) => Finding::bad("database", error.to_string(), "look into the log of the database"),
+    match (database::version(pool).await, database::is_read_only(pool).await) {
+        (Ok(version), Ok(false)) => Finding::good("database", format!("PostgreSQL {version} answers")),
+        (Ok(version), Ok(true)) => Finding::bad(
+            "database",
+            format!("PostgreSQL {version} answers, and can only be read"),
+            "let DATABASE_URL name the primary, and a user who may write",
+        ),
+        (Err(error), _) | (_, Err(error)) => {
+            Finding::bad("database", error.to_string(), "look into the log of the database")
+        }
     }
 }
 

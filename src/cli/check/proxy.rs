@@ -43,8 +43,8 @@ pub async fn findings(config: &Config) -> Vec<Finding> {
     };
     vec![
         headers(config, seen, own),
-        forged(config, X_FORWARDED_FOR, FORGED.to_string()).await,
-        forged(config, header::FORWARDED, format!("for={FORGED}")).await,
+        forged(config, seen, X_FORWARDED_FOR, FORGED.to_string()).await,
+        forged(config, seen, header::FORWARDED, format!("for={FORGED}")).await,
     ]
 }
 
@@ -81,8 +81,8 @@ fn headers(config: &Config, seen: Seen, own: IpAddr) -> Finding {
     }
 }
 
-/// What a request tells that brings this header, made up.
-async fn forged(config: &Config, name: HeaderName, value: String) -> Finding {
+/// What a request tells that brings this header, made up; `honest` is what one told that brought none.
+async fn forged(config: &Config, honest: Seen, name: HeaderName, value: String) -> Finding {
     match ask(config, Some((&name, value))).await {
         Ok((seen, own)) if seen.address == FORGED => Finding::bad(
             "proxy",
@@ -93,6 +93,12 @@ async fn forged(config: &Config, name: HeaderName, value: String) -> Finding {
             } else {
                 "let the proxy write or drop that header, and VESTIBULE_TRUSTED_PROXIES name nobody but the proxy"
             },
+        ),
+        // It contradicts what the proxy wrote, and so neither counts.
+        Ok((seen, _)) if seen.address != honest.address => Finding::bad(
+            "proxy",
+            format!("whoever sends {name} counts as {}, and hides their own address", seen.address),
+            "let the proxy drop that header",
         ),
         Ok(_) => Finding::good("proxy", format!("a made-up {name} is not believed")),
         Err(error) => {
