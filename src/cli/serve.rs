@@ -46,11 +46,13 @@ async fn serve(config: Config, database_server: &DatabaseServer) -> anyhow::Resu
         tracing::info!("letters are not sent: read them at {}", config.public_url.with("/dev/mailbox"));
     }
     let database = database::connect(database_server.connect_options(), config.mail.connections()).await?;
+    let clock = Clock::system();
+    database::compare_clocks(&database, clock.now()).await?;
     database::migrate(&database).await?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     let public_url = config.public_url.origin();
-    let server = Server::start(config, Clock::system(), database, listener, Patience::default()).await?;
+    let server = Server::start(config, clock, database, listener, Patience::default()).await?;
     tracing::info!(listen = %server.address, "Vestibule is open at {public_url}");
     tokio::select! {
         _ = terminate.recv() => {}

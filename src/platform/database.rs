@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use sqlx::{
     ConnectOptions, Connection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use time::OffsetDateTime;
 
 use super::{
     config::{Config, Secret},
@@ -26,6 +27,9 @@ const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
 /// A connection that lay idle for longer is tested before it is used. Testing each time would cost
 /// every page a round trip.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+/// So far may the clocks of an instance and of the database be apart.
+const CLOCKS_APART: time::Duration = time::Duration::minutes(5);
 
 /// What no statement of ours ever needs, so that one that hangs does not hold its locks for ever;
 /// and since all of them go by a key, one plan serves every value: to plan again costs more than to
@@ -188,6 +192,23 @@ pub async fn is_read_only(pool: &PgPool) -> sqlx::Result<bool> {
     sqlx::query_scalar("select current_setting('transaction_read_only')::boolean").fetch_one(pool).await
 }
 
+/// Looks whether our clock, which says `now`, and the database's agree. Where ours is days ahead, all that is kept
+/// for as long would be thrown away at once.
+///
+/// # Errors
+/// When they do not, by more than [`CLOCKS_APART`], or the database fails.
+pub async fn compare_clocks(pool: &PgPool, now: OffsetDateTime) -> anyhow::Result<()> {
+    let theirs: OffsetDateTime = sqlx::query_scalar("select clock_timestamp()").fetch_one(pool).await?;
+    let apart = now - theirs;
+    ensure!(
+        apart.abs() <= CLOCKS_APART,
+        "this machine's clock is {} seconds {} the database's",
+        apart.whole_seconds().abs(),
+        if apart.is_positive() { "ahead of" } else { "behind" },
+    );
+    Ok(())
+}
+
 /// Whether an error means that the database cannot serve us now, which is nobody's mistake and
 /// passes: a page answers 503. Any other is a fault of ours.
 pub fn is_gone(error: &sqlx::Error) -> bool {
@@ -218,7 +239,10 @@ mod tests {
     use sqlx::AssertSqlSafe;
     use tokio::io::AsyncReadExt;
 
-    use super::{super::embedded_postgres::tests::Scratch, *};
+    use super::{
+        super::{clock::Clock, embedded_postgres::tests::Scratch},
+        *,
+    };
 
     async fn server(scratch: &Scratch) -> EmbeddedPostgres {
         let options = scratch.options();
@@ -247,6 +271,21 @@ mod tests {
         let twice = sqlx::query(insert).execute(&pool).await.unwrap_err();
         assert!(violates(&twice, "devices_token_hash") && !violates(&twice, "devices_pkey"));
         assert!(!is_gone(&twice));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_wrong_is_noticed_on_either_side() {
+        let scratch = Scratch::new();
+        let server = server(&scratch).await;
+        let pool = connect(server.connect_options(), 0).await.unwrap();
+        let now = Clock::system().now();
+        compare_clocks(&pool, now + time::Duration::minutes(1)).await.unwrap();
+        for (wrong, words) in
+            [(now + time::Duration::days(8), "ahead of"), (now - time::Duration::days(8), "behind")]
+        {
+            let error = compare_clocks(&pool, wrong).await.unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
     }
 
     /// One row in each table that the first migration makes.

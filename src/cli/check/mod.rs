@@ -107,7 +107,11 @@ async fn database(server: anyhow::Result<DatabaseServer>) -> Vec<Finding> {
     let asking = async {
         let server = server?;
         let pool = database::connect(server.connect_options(), 0).await?;
-        anyhow::Ok(vec![version(&pool).await, tables(&pool).await])
+        let clocks = database::compare_clocks(&pool, Clock::system().now()).await;
+        let to_do = "set both clocks right, and let NTP keep them so";
+        let wrong_clock = clocks.err().map(|error| Finding::bad("database", error.to_string(), to_do));
+        let findings = [Some(version(&pool).await), wrong_clock, Some(tables(&pool).await)];
+        anyhow::Ok(findings.into_iter().flatten().collect())
     };
     asking.await.unwrap_or_else(|error| {
         let to_do = "let DATABASE_URL name a PostgreSQL that answers; the embedded one answers while the site is \
