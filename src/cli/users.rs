@@ -68,8 +68,8 @@ pub enum UsersCommand {
     },
     /// Delete a user, after 7 days in which they can take it back by logging in; a letter tells them
     ///
-    /// Who is locked cannot log in, and so cannot take it back. A change of address that can still be undone keeps
-    /// the user until then.
+    /// Who is locked cannot log in, and takes it back only by “This was not me” in an earlier notice. A change of address
+    /// that can still be undone keeps the user until then.
     #[command(
         after_help = "Examples:\n  vestibule users delete ann@example.com\n  vestibule users delete --now ann@example.com"
     )]
