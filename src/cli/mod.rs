@@ -162,6 +162,7 @@ fn in_transaction<T>(
     Runtime::new()?.block_on(async {
         let database = database::connect(server.connect_options(), 0).await?;
         let mut tx = database.begin().await?;
+        database::have_patience(&mut tx).await?;
         let done = work(&mut tx, Clock::system().now()).await?;
         tx.commit().await?;
         Ok(done)

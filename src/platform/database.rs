@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use sqlx::{
-    ConnectOptions, Connection, PgPool,
+    ConnectOptions, Connection, PgConnection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -209,6 +209,14 @@ pub async fn compare_clocks(pool: &PgPool, now: OffsetDateTime) -> anyhow::Resul
     Ok(())
 }
 
+/// Lets the statements of a transaction take as long as they take: operators look through whole tables.
+///
+/// # Errors
+/// When the database fails.
+pub async fn have_patience(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("set local statement_timeout = 0").execute(connection).await.map(drop)
+}
+
 /// Whether an error means that the database cannot serve us now, which is nobody's mistake and
 /// passes: a page answers 503. Any other is a fault of ours.
 pub fn is_gone(error: &sqlx::Error) -> bool {
@@ -264,6 +272,11 @@ mod tests {
         assert_eq!(tables(&pool).await.unwrap(), Tables::UpToDate);
         let limit: String = sqlx::query_scalar("show statement_timeout").fetch_one(&pool).await.unwrap();
         assert_eq!(limit, "10s");
+        let mut tx = pool.begin().await.unwrap();
+        have_patience(&mut tx).await.unwrap();
+        let limit: String = sqlx::query_scalar("show statement_timeout").fetch_one(&mut *tx).await.unwrap();
+        assert_eq!(limit, "0");
+        tx.commit().await.unwrap();
 
         let insert = "insert into devices (id, token_hash, created_at, last_seen_at)
                       values (gen_random_uuid(), 'a', '2026-01-01', '2026-01-01')";
