@@ -147,6 +147,17 @@ async fn a_deletion_by_operators_can_be_taken_back_for_7_days_and_a_letter_tells
 }
 
 #[tokio::test]
+async fn who_is_locked_is_not_told_to_take_a_deletion_back_by_logging_in() {
+    let site = Site::start().await;
+    site.user(ANN).await;
+    site.says(&["users", "lock", ANN]);
+    site.says(&["users", "delete", ANN]);
+    let letter = site.letter(ANN, "All your data here are to be deleted", 0).await.text();
+    assert!(letter.contains("are locked out of the site") && !letter.contains("by logging in"), "{letter}");
+    assert!(letter.contains("/support") && !letter.contains("/login"), "{letter}");
+}
+
+#[tokio::test]
 async fn a_user_is_deleted_at_once_with_everything_and_a_letter_tells() {
     let site = Site::start().await;
     let mut ann = site.user(ANN).await;

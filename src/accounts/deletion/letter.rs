@@ -20,8 +20,8 @@ pub struct DeletionByOperatorsLetter {
 
 /// How far it is.
 pub enum Content {
-    /// In its grace, which is over then.
-    Asked(OffsetDateTime),
+    /// In its grace, which is over at `due`; who is locked takes nothing back by logging in.
+    Asked { due: OffsetDateTime, is_locked: bool },
     /// Done.
     Gone,
 }
@@ -47,27 +47,34 @@ impl Letter for DeletionByOperatorsLetter {
         let Some(user) = users::by_id(connection, id).await? else {
             return Ok(Some(Prepared { to: owed.to.clone(), content: Content::Gone }));
         };
-        Ok(user.deletion_due_at.map(|due| Prepared { to: user.email, content: Content::Asked(due) }))
+        let asked = |due| Content::Asked { due, is_locked: user.is_locked };
+        Ok(user.deletion_due_at.map(|due| Prepared { to: user.email, content: asked(due) }))
     }
 
     fn compose(&self, content: &Content) -> Words {
         let contact = "If you do not know why, write to support.".to_owned();
         let draft = match content {
-            Content::Asked(due) => Draft {
-                subject: "All your data here are to be deleted",
-                paragraphs: vec![
-                    format!(
-                        "The operators of Vestibule have asked that all your data there be deleted, on {}. You were \
-                         logged out everywhere. Until then you can take that back by logging in.",
-                        dated(*due)
-                    ),
-                    contact,
-                ],
-                password: None,
-                button: "Log in",
-                address: self.public_url.with("/login"),
-                why: "You get this letter because it concerns the account to which this address belongs.",
-            },
+            Content::Asked { due, is_locked } => {
+                let (and_so, button, path) = match is_locked {
+                    true => (", and are locked out of the site", "Write to support", "/support"),
+                    false => (". Until then you can take that back by logging in", "Log in", "/login"),
+                };
+                Draft {
+                    subject: "All your data here are to be deleted",
+                    paragraphs: vec![
+                        format!(
+                            "The operators of Vestibule have asked that all your data there be deleted, on {}. You were \
+                             logged out everywhere{and_so}.",
+                            dated(*due)
+                        ),
+                        contact,
+                    ],
+                    password: None,
+                    button,
+                    address: self.public_url.with(path),
+                    why: "You get this letter because it concerns the account to which this address belongs.",
+                }
+            }
             Content::Gone => Draft {
                 subject: "All your data here were deleted",
                 paragraphs: vec![
