@@ -1,6 +1,6 @@
 //! How the site stands to the bars that were set for it: `cargo bench --bench bars`.
 //!
-//! It needs PostgreSQL's programs and two cores, and takes about twenty minutes. The site is the program
+//! It needs PostgreSQL's programs and two cores, and takes about fifteen minutes. The site is the program
 //! as it is shipped, with its default settings, logs, budgets and a durable embedded PostgreSQL on
 //! disk; the load comes from this program, by way of the same cores. What is compared is measured in
 //! the same run, in turns, and the median of the rounds' ratios counts, so that it means something on
