@@ -183,7 +183,8 @@ pub async fn purge(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx::
 pub struct QueueNumbers {
     /// How many letters are in each state: of those that are settled, the last hour's.
     pub letters: Vec<(LetterState, i64)>,
-    /// How long the letter waits that should have left first.
+    /// For how long the letter under way that could have left first has not: since its first attempt, or since it
+    /// fell due.
     pub overdue: time::Duration,
 }
 
@@ -192,7 +193,7 @@ pub async fn numbers(connection: &mut PgConnection, now: OffsetDateTime) -> sqlx
     let rows = sqlx::query!(
         r#"
         select state as "state: LetterState", count(*) as "count!",
-            min(due_at) filter (where state <> 'sending') as first_due
+            min(coalesce(first_attempt_at, due_at)) as first_due
         from letters where state in ('queued', 'delayed', 'sending') group by state
         union all
         select state, count(*), null from letters where settled_at > $1 group by state

@@ -442,6 +442,30 @@ async fn while_the_service_does_not_answer_one_worker_tries_it_and_the_rest_wait
 }
 
 #[tokio::test]
+async fn however_long_the_service_was_away_letters_leave_soon_after_and_operators_see_them_wait() {
+    let post = Post::new().await;
+    post.sink.always(Stage::Greeting, Act::Say("421 4.3.2 not now"));
+    let _workers = post.workers(2);
+    let id = post.owe::<SecretLetter>("ann@example.com").await;
+    let soon = Time::try_from(post.config(2).mail.retry_first).unwrap() * 2;
+    for attempt in 1..=3 {
+        post.sink.until("another try", || post.sink.connections() >= attempt).await;
+        let delayed = post.until(id, LetterState::Delayed).await;
+        assert!(delayed.due_at <= post.clock.now() + soon, "{delayed:?}");
+        post.let_pass(Time::hours(1)).await;
+    }
+    let mut conn = post.database.acquire().await.unwrap();
+    let overdue = super::numbers(&mut conn, post.clock.now()).await.unwrap().overdue;
+    assert!(overdue >= Time::hours(3), "{overdue}");
+
+    post.sink.behave();
+    post.let_pass(soon).await;
+    post.until(id, LetterState::HandedOver).await;
+    let overdue = super::numbers(&mut conn, post.clock.now()).await.unwrap().overdue;
+    assert_eq!(overdue, Time::ZERO);
+}
+
+#[tokio::test]
 async fn a_slow_pace_wakes_nobody_while_the_service_does_not_answer() {
     let post = Post { lease: Duration::from_secs(4), ..Post::new().await };
     post.sink.once(Stage::Greeting, Act::Close);

@@ -242,9 +242,9 @@ impl Worker {
             Ok(Err(error)) => {
                 let (letter, kind, error) = (claim.id, &claim.kind, format!("{error:#}"));
                 tracing::error!(%letter, kind, error, "a letter could not be written");
-                office.put_off(claim, "it could not be written yet".to_owned())
+                office.put_off(claim, claim.attempt, "it could not be written yet".to_owned())
             }
-            Err(_) => office.put_off(claim, "it could not be written in time".to_owned()),
+            Err(_) => office.put_off(claim, claim.attempt, "it could not be written in time".to_owned()),
         }
     }
 
@@ -306,8 +306,11 @@ impl Office {
         match outcome {
             Outcome::HandedOver(answer) => Settlement::HandedOver { answer },
             Outcome::Never(answer) => Settlement::Refused { answer },
-            Outcome::NoService(answer) | Outcome::TryLater(answer) | Outcome::Unknown(answer) => {
-                self.put_off(claim, answer)
+            // It was not about this letter, which waits no longer than the first time: who tries the service
+            // keeps the pauses, and all letters leave soon after it answers again.
+            Outcome::NoService(answer) => self.put_off(claim, 1, answer),
+            Outcome::TryLater(answer) | Outcome::Unknown(answer) => {
+                self.put_off(claim, claim.attempt, answer)
             }
         }
     }
@@ -318,14 +321,14 @@ impl Office {
         claim.taken_over && self.clock.now() >= claim.first_attempt_at + TRIED_FOR
     }
 
-    /// Tries again later, at the latest 24 hours after the first attempt; then gives up.
-    fn put_off(&self, claim: &Claim, answer: String) -> Settlement {
+    /// Tries again later, as after this attempt, at the latest 24 hours after the first; then gives up.
+    fn put_off(&self, claim: &Claim, attempt: i32, answer: String) -> Settlement {
         let now = self.clock.now();
         let last_try = claim.first_attempt_at + TRIED_FOR;
         if now >= last_try {
             return Settlement::GivenUp { answer };
         }
-        let until = now + delay(self.retry_first, claim.attempt, rand::random_range(0.8..1.2));
+        let until = now + delay(self.retry_first, attempt, rand::random_range(0.8..1.2));
         Settlement::Delayed { until: until.min(last_try), answer }
     }
 

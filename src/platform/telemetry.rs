@@ -100,7 +100,7 @@ impl Metrics {
             letters_overdue_seconds: registered(
                 &mut all,
                 "letters_overdue_seconds",
-                "How long the letter waits that should have left first",
+                "How long ago the letter under way that could have left first was tried or fell due",
             ),
             database_up: registered(&mut all, "database_up", "Whether the database answers"),
             pool_wait_seconds: registered(
