@@ -9,7 +9,10 @@ use hyper_util::{
 };
 use nix::sys::{
     resource::{Resource, getrlimit, setrlimit},
-    socket::{setsockopt, sockopt::TcpUserTimeout},
+    socket::{
+        setsockopt,
+        sockopt::{SndBuf, TcpUserTimeout},
+    },
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -19,6 +22,10 @@ use tower::Layer;
 
 /// How long a client may leave an answer lying, in milliseconds (RFC 5482).
 const TAKEN_WITHIN: u32 = 30_000;
+
+/// How many octets of answers the system keeps for a client that does not take them (it doubles this); left to
+/// itself it keeps more than a megabyte for whoever asks on without reading.
+const KEPT_FOR_CLIENT: usize = 32 * 1024;
 
 /// How many octets of a request's head are read; more is answered with 431. So no connection that waits
 /// holds more memory than this and a little, however long it is kept waiting.
@@ -82,6 +89,7 @@ async fn accept(
     stream.set_nodelay(true)?;
     // One that takes no answer is given up; hyper would wait for it as long as it likes.
     setsockopt(&stream, TcpUserTimeout, &TAKEN_WITHIN)?;
+    setsockopt(&stream, SndBuf, &KEPT_FOR_CLIENT)?;
     Ok((stream, peer, place))
 }
 
