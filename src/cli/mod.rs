@@ -15,8 +15,9 @@ mod users;
 
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::{Args, Parser, Subcommand};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, error::DatabaseError};
 use time::OffsetDateTime;
 use tokio::runtime::Runtime;
 
@@ -163,8 +164,19 @@ fn in_transaction<T>(
         let database = database::connect(server.connect_options(), 0).await?;
         let mut tx = database.begin().await?;
         database::have_patience(&mut tx).await?;
-        let done = work(&mut tx, Clock::system().now()).await?;
+        let done = work(&mut tx, Clock::system().now()).await.map_err(or_migrate)?;
         tx.commit().await?;
         Ok(done)
     })
+}
+
+/// The error, or what to do where it is that a table or a column is not there (PostgreSQL, appendix A).
+fn or_migrate(error: anyhow::Error) -> anyhow::Error {
+    let of_database = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    match of_database.and_then(DatabaseError::code).as_deref() {
+        Some("42P01" | "42703") => {
+            anyhow!("the tables are not there, or older than this version: run vestibule migrate")
+        }
+        _ => error,
+    }
 }

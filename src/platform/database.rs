@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use sqlx::{
     ConnectOptions, Connection, PgConnection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use time::OffsetDateTime;
+use tokio::time::timeout;
 
 use super::{
     config::{Config, Secret},
@@ -99,7 +100,8 @@ impl DatabaseServer {
 pub async fn connect(options: PgConnectOptions, beside_pages: u32) -> anyhow::Result<PgPool> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let for_pages = FOR_PAGES_A_CORE * u32::try_from(cores).unwrap_or(1).max(2);
-    let pool = PgPoolOptions::new()
+    let options = options.application_name("vestibule").options(SESSION_SETTINGS);
+    let connected = PgPoolOptions::new()
         .max_connections(for_pages + beside_pages)
         .acquire_timeout(ACQUIRE_LIMIT)
         .test_before_acquire(false)
@@ -111,14 +113,36 @@ pub async fn connect(options: PgConnectOptions, beside_pages: u32) -> anyhow::Re
                 Ok(true)
             })
         })
-        .connect_with(options.application_name("vestibule").options(SESSION_SETTINGS))
-        .await
-        .context("cannot reach the database")?;
+        .connect_with(options.clone())
+        .await;
+    let pool = match connected {
+        Ok(pool) => pool,
+        Err(error) => return Err(out_of_reach(&options, error).await),
+    };
     let version = pool.acquire().await?.server_version_num().unwrap_or_default() / 10_000;
     if version < OLDEST_VERSION {
         bail!("the database is a PostgreSQL {version}: {OLDEST_VERSION} or newer is needed");
     }
     Ok(pool)
+}
+
+/// Where no database could be reached, and why not.
+async fn out_of_reach(options: &PgConnectOptions, error: sqlx::Error) -> anyhow::Error {
+    // The pool tries again and again, and then says only that its time was over.
+    let error = match error {
+        sqlx::Error::PoolTimedOut => match timeout(ACQUIRE_LIMIT, options.connect()).await {
+            Ok(Err(error)) => error,
+            _ => error,
+        },
+        error => error,
+    };
+    let place = match options.get_socket() {
+        Some(folder) => folder.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    // Its message alone: the error tells also where in its own source PostgreSQL found it.
+    let why = error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+    anyhow!("cannot reach the database at {place}: {why}")
 }
 
 /// Brings the tables up to date. Instances that start at once take turns. What a newer version has

@@ -114,8 +114,8 @@ async fn database(server: anyhow::Result<DatabaseServer>) -> Vec<Finding> {
         anyhow::Ok(findings.into_iter().flatten().collect())
     };
     asking.await.unwrap_or_else(|error| {
-        let to_do = "let DATABASE_URL name a PostgreSQL that answers; the embedded one answers while the site is \
-             being served";
+        let to_do = "see whether it runs there and lets us in, and whether DATABASE_URL has its host, database, user and \
+             password, with %40 for an @ and so on; without one, the embedded one answers while the site is being served";
         vec![Finding::bad("database", format!("{error:#}"), to_do)]
     })
 }
@@ -143,9 +143,9 @@ async fn tables(pool: &PgPool) -> Finding {
             Finding::bad("tables", format!("{missing} migrations are missing"), migrate)
         }
         Ok(Tables::Ahead) => {
-            Finding::bad("tables", "a newer version has migrated them", "run that version, or a newer one")
+            Finding::good("tables", "a newer version has migrated them, and this one may go on beside it")
         }
-        Err(error) => Finding::bad("tables", error.to_string(), "let its user read the tables"),
+        Err(error) => Finding::bad("tables", error.to_string(), "let its user own the database"),
     }
 }
 
