@@ -1,7 +1,13 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use uuid::Uuid;
+
+/// What was typed is no id of anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not an id")]
+pub struct NotAnId;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $make:ident) => {
@@ -26,10 +32,10 @@ macro_rules! id {
         }
 
         impl FromStr for $name {
-            type Err = uuid::Error;
+            type Err = NotAnId;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                text.parse().map(Self)
+                text.parse().map(Self).map_err(|_| NotAnId)
             }
         }
     };
