@@ -12,7 +12,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{
     at_most,
-    load::{Connection, get},
+    load::{Connection, get, post},
     note,
     site::Site,
 };
@@ -21,8 +21,8 @@ use crate::{
 const IDLE: usize = 10_000;
 /// How many bring one more octet of a header now and then.
 const SLOW: usize = 200;
-/// How many fill a header as far as it is read.
-const LARGE: usize = 500;
+/// How many bring a head as large as one may be, or a form, and do not end it.
+const UNENDED: usize = 1_000;
 
 /// A crowd that asks for nothing: what it costs, and what it costs whoever does ask.
 pub fn crowd(site: &Site) -> anyhow::Result<()> {
@@ -30,27 +30,42 @@ pub fn crowd(site: &Site) -> anyhow::Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     let alone = slowest_hundredth(site)?;
     note(&format!("{alone:.2} ms for the p99 of GET /login alone"));
-    let (idle, each) = open_many(site, IDLE, |number| waiting(site, number % 2 == 0))?;
-    at_most(32.0, "kB of a connection that lies idle", &[each]);
+    let idle = many(IDLE, |number| waiting(site, number % 2 == 0))?;
     let ratios: Vec<f64> = beside_slow_ones(site)?.iter().map(|beside| beside / alone).collect();
     let what = format!("p99 of GET /login beside {IDLE} idle and {SLOW} slow connections ÷ alone");
     at_most(2.0, &what, &ratios);
     drop(idle);
-    let (_large, each) = open_many(site, LARGE, |_| with_large_head(site))?;
+    let form = |octets| move |site: &Site, _| unended_form(site, octets);
+    let each = memory_of_each(site, IDLE, |site, number| waiting(site, number % 2 == 0))?;
+    at_most(32.0, "kB of a connection that lies idle", &[each]);
+    let each = memory_of_each(site, UNENDED, |site, _| unended_head(site))?;
     at_most(32.0, "kB of a connection with a large head that does not end", &[each]);
+    let each = memory_of_each(site, UNENDED, form(8))?;
+    at_most(32.0, "kB of a connection with a form of which little comes", &[each]);
+    let each = memory_of_each(site, UNENDED, form(16_000))?;
+    note(&format!("{each:.1} kB of one with a large form that does not end"));
     Ok(())
 }
 
-/// Opens connections, and says how many kB of the site's memory each takes.
-fn open_many(
-    site: &Site,
-    many: usize,
-    open: impl Fn(usize) -> anyhow::Result<TcpStream>,
-) -> anyhow::Result<(Vec<TcpStream>, f64)> {
+fn many(many: usize, open: impl Fn(usize) -> anyhow::Result<TcpStream>) -> anyhow::Result<Vec<TcpStream>> {
+    (0..many).map(open).collect()
+}
+
+/// How many kB of memory each of so many connections takes, in a process that has no memory to spare yet.
+fn memory_of_each(
+    beside: &Site,
+    count: usize,
+    open: impl Fn(&Site, usize) -> anyhow::Result<TcpStream>,
+) -> anyhow::Result<f64> {
+    let site = Site::start(&beside.data_dir().join("crowd"), Some(&beside.database_url()))?;
+    drop(waiting(&site, true)?);
     let before = site.memory("VmRSS")?;
-    let connections = (0..many).map(open).collect::<anyhow::Result<Vec<_>>>()?;
-    let each = (site.memory("VmRSS")? - before) * 1e3 / many as f64;
-    Ok((connections, each))
+    let connections = many(count, |number| open(&site, number))?;
+    // Until the last ones were read, too.
+    thread::sleep(Duration::from_secs(1));
+    let each = (site.memory("VmRSS")? - before) * 1e3 / count as f64;
+    drop(connections);
+    Ok(each)
 }
 
 /// The slowest hundredth, three times, while connections bring their headers octet by octet.
@@ -84,9 +99,18 @@ fn waiting(site: &Site, has_asked: bool) -> anyhow::Result<TcpStream> {
 }
 
 /// A connection whose head is nearly as large as one may be, and does not end.
-fn with_large_head(site: &Site) -> anyhow::Result<TcpStream> {
+fn unended_head(site: &Site) -> anyhow::Result<TcpStream> {
     let mut stream = TcpStream::connect(site.address)?;
     write!(stream, "GET /login HTTP/1.1\r\nhost: localhost\r\ncookie: a={}", "b".repeat(15_000))?;
+    Ok(stream)
+}
+
+/// A connection that brings so many octets of a form, and not the last one.
+fn unended_form(site: &Site, octets: usize) -> anyhow::Result<TcpStream> {
+    let mut form = post("/login", "", &"a".repeat(octets + 1));
+    form.pop();
+    let mut stream = TcpStream::connect(site.address)?;
+    stream.write_all(&form)?;
     Ok(stream)
 }
 
