@@ -2,7 +2,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::StatusCode,
-    middleware::{from_fn_with_state, map_response},
+    middleware::{from_fn, from_fn_with_state, map_response},
 };
 use tower_http::timeout::TimeoutLayer;
 
@@ -14,7 +14,7 @@ use crate::{
     },
     web::{
         error::{self, PageError},
-        fields, same_origin, session,
+        fields, form, same_origin, session,
         state::App,
         static_files,
     },
@@ -37,15 +37,17 @@ pub fn router(app: &App, patience: Patience) -> Router {
         .merge(profile::routes())
         .merge(sessions::routes())
         .merge(pairing::routes())
-        .merge(support::routes())
         .merge(dev_mailbox::routes(&app.config))
         .merge(fields::region::routes())
         .merge(fields::captcha::routes())
         .merge(static_files::routes())
+        .layer(from_fn(form::read_whole))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        // Its form may be larger.
+        .merge(support::routes())
         // Named, so that its page survives the merge below.
         .fallback(|| async { PageError::NotFound })
         .layer(from_fn_with_state(app.clone(), same_origin::check))
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, patience.request))
         .layer(from_fn_with_state(app.clone(), error::dress))
         // For programs: they want a word, not a page.

@@ -1,8 +1,11 @@
 use std::fmt;
 
 use axum::{
+    RequestExt,
+    body::{Body, Bytes},
     extract::{FromRequest, RawForm, Request},
-    http::StatusCode,
+    http::{Method, StatusCode},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use percent_encoding::percent_decode;
@@ -67,6 +70,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
             serde_urlencoded::from_bytes(&body).map_err(|_| StatusCode::BAD_REQUEST.into_response())?;
         Ok(Self(form))
     }
+}
+
+/// Reads a form whole before its page is asked for: what the page needs takes more memory than many a form, and
+/// who brings one octet by octet shall hold no more than that.
+///
+/// # Errors
+/// The answer to a body that is too large or breaks off.
+pub async fn read_whole(request: Request, next: Next) -> Result<Response, Response> {
+    if request.method() != Method::POST {
+        return Ok(next.run(request).await);
+    }
+    let (parts, body) = request.with_limited_body().into_parts();
+    let whole = Bytes::from_request(Request::new(body), &()).await;
+    let body = Body::from(whole.map_err(IntoResponse::into_response)?);
+    Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
 #[cfg(test)]

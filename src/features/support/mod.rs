@@ -16,9 +16,13 @@ mod own_letter;
 mod page;
 mod sender;
 
-use axum::{Router, extract::DefaultBodyLimit, routing::get};
+use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn, routing::get};
 
-use crate::{mail::Registry, platform::config::Config, web::state::App};
+use crate::{
+    mail::Registry,
+    platform::config::Config,
+    web::{form::read_whole, state::App},
+};
 
 /// The form is no larger, in bytes: the longest message, where each character is sent as twelve, and what
 /// stands beside it. All other forms are smaller.
@@ -27,11 +31,10 @@ const LARGEST_BODY: usize = 64 * 1024;
 /// The pages.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route(
-            "/support",
-            get(handlers::show).post(handlers::submit).layer(DefaultBodyLimit::max(LARGEST_BODY)),
-        )
+        .route("/support", get(handlers::show).post(handlers::submit))
         .route("/support/sent", get(handlers::sent))
+        .layer(from_fn(read_whole))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
 }
 
 /// The letters.
