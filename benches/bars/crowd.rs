@@ -30,7 +30,7 @@ pub fn crowd(site: &Site) -> anyhow::Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     let alone = slowest_hundredth(site)?;
     note(&format!("{alone:.2} ms for the p99 of GET /login alone"));
-    let idle = many(IDLE, |number| waiting(site, number % 2 == 0))?;
+    let idle = open_many(IDLE, |number| waiting(site, number % 2 == 0))?;
     let ratios: Vec<f64> = beside_slow_ones(site)?.iter().map(|beside| beside / alone).collect();
     let what = format!("p99 of GET /login beside {IDLE} idle and {SLOW} slow connections ÷ alone");
     at_most(2.0, &what, &ratios);
@@ -47,8 +47,11 @@ pub fn crowd(site: &Site) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn many(many: usize, open: impl Fn(usize) -> anyhow::Result<TcpStream>) -> anyhow::Result<Vec<TcpStream>> {
-    (0..many).map(open).collect()
+fn open_many(
+    count: usize,
+    open: impl Fn(usize) -> anyhow::Result<TcpStream>,
+) -> anyhow::Result<Vec<TcpStream>> {
+    (0..count).map(open).collect()
 }
 
 /// How many kB of memory each of so many connections takes, in a process that has no memory to spare yet.
@@ -60,7 +63,7 @@ fn memory_of_each(
     let site = Site::start(&beside.data_dir().join("crowd"), Some(&beside.database_url()))?;
     drop(waiting(&site, true)?);
     let before = site.memory("VmRSS")?;
-    let connections = many(count, |number| open(&site, number))?;
+    let connections = open_many(count, |number| open(&site, number))?;
     // Until the last ones were read, too.
     thread::sleep(Duration::from_secs(1));
     let each = (site.memory("VmRSS")? - before) * 1e3 / count as f64;

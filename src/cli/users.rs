@@ -308,7 +308,6 @@ fn end_sessions(config: &Config, output: Output, whom: &Whom) -> anyhow::Result<
 }
 
 /// Whom an operator names, held until the transaction ends.
-/// A user, held for whatever is done to them.
 async fn user(connection: &mut PgConnection, whom: &Whom, now: OffsetDateTime) -> anyhow::Result<User> {
     let id = id(connection, whom, now).await?;
     users::by_id_for_update(connection, id).await?.ok_or_else(|| nobody(whom))

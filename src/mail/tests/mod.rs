@@ -1,4 +1,4 @@
-//! The queue and its workers against a real mail server, which may misbehave.
+//! The queue and its workers against a mail server that misbehaves.
 
 #[path = "../../../tests/web/support/smtp.rs"]
 #[allow(dead_code, reason = "shared with the tests of the pages")]
